@@ -1,0 +1,278 @@
+"""A cart: what a buyer means to buy, until it becomes an order. Pure: no clock, no database."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from penstock.caller import Scope
+from penstock.errors import CartNotOpen, CartNotReady, Fault, NotFound, ValidationError
+from penstock.events import Recorded
+from penstock.money import MAX_AMOUNT
+from penstock.pricing import Totals, price_cart
+
+Address = Mapping[str, str]
+MAX_LINES = 500
+"""How many lines a cart may hold."""
+
+
+class CartStatus(StrEnum):
+    """Where a cart stands (semantics 1.3)."""
+
+    OPEN = "open"
+    CHECKOUT = "checkout"
+    CONVERTED = "converted"
+    ABANDONED = "abandoned"
+
+
+@dataclass(slots=True, kw_only=True)
+class LineItem:
+    """One line. Amounts are minor units; ``requires_shipping`` None means: infer from the type."""
+
+    id: str
+    name: str
+    unit_price: int
+    type: str = "product"
+    quantity: int = 1
+    tax_amount: int = 0
+    discount_amount: int = 0
+    reference_id: str | None = None
+    description: str | None = None
+    image_url: str | None = None
+    requires_shipping: bool | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def ships(self) -> bool:
+        """Whether the line is shipped: as it says, else everything but a service."""
+        return self.type != "service" if self.requires_shipping is None else self.requires_shipping
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ShippingSelection:
+    """The shipping that the buyer chose. ``rate_amount`` is in minor units of the cart's currency."""
+
+    method_id: str
+    display_name: str
+    rate_amount: int
+    currency: str
+    carrier: str | None = None
+    service_code: str | None = None
+    estimated_delivery_days: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaxLine:
+    """One tax on one line. ``rate`` is a share between 0 and 1 and only informs; ``amount`` counts, in minor units."""
+
+    line_item_id: str
+    jurisdiction_code: str
+    tax_type: str
+    rate: float
+    amount: int
+    currency: str
+    jurisdiction_name: str | None = None
+
+
+@dataclass(slots=True, kw_only=True)
+class Cart(Recorded):
+    """A cart with its lines. Every change goes through a method here, is priced again, and notes its event."""
+
+    id: str
+    scope: Scope
+    currency: str
+    created_at: datetime
+    updated_at: datetime
+    status: CartStatus = CartStatus.OPEN
+    customer_id: str | None = None
+    customer_email: str | None = None
+    shipping_address: Address | None = None
+    billing_address: Address | None = None
+    notes: str | None = None
+    metadata: Mapping[str, Any] = field(default_factory=dict)
+    items: list[LineItem] = field(default_factory=list)
+    shipping: ShippingSelection | None = None
+    tax_lines: list[TaxLine] = field(default_factory=list)
+    totals: Totals = field(default_factory=Totals)
+    order_id: str | None = None
+    is_frozen: bool = False
+    """Held by a merchant's own checkout: only an ended session opens it again."""
+    live_payment_id: str | None = None
+    """The payment that may still take the cart's total, if any."""
+
+    def item(self, item_id: str) -> LineItem:
+        """Return a line, or raise `NotFound`."""
+        for line in self.items:
+            if line.id == item_id:
+                return line
+        raise NotFound("There is no line item with this id in this cart.")
+
+    def add_item(self, item: LineItem, now: datetime) -> None:
+        """Add a line. Raises `CartNotOpen`, or `ValidationError` where a total would not fit."""
+        self._open(now)
+        if len(self.items) >= MAX_LINES:
+            raise ValidationError(Fault("", "too_many_items", f"a cart holds at most {MAX_LINES} lines"))
+        self.items.append(item)
+        self._price("/unitPrice", item)
+        self.note("cart.item_added", {**self.summary(), "itemId": item.id})
+
+    def update_item(self, item_id: str, changes: Mapping[str, Any], now: datetime) -> LineItem:
+        """Change a line's quantity, price, tax, discount or metadata and return it."""
+        self._open(now)
+        old = self.item(item_id)
+        item = replace(old, **changes)
+        self.items[self.items.index(old)] = item
+        self._price("/quantity" if "quantity" in changes else "/unitPrice", item)
+        self.note("cart.item_updated", {**self.summary(), "itemId": item.id})
+        return item
+
+    def remove_item(self, item_id: str, now: datetime) -> None:
+        """Remove a line and the tax lines that name it."""
+        self._open(now)
+        self.items.remove(self.item(item_id))
+        self.tax_lines = [tax for tax in self.tax_lines if tax.line_item_id != item_id]
+        self._price("", None)
+        self.note("cart.item_removed", {**self.summary(), "itemId": item_id})
+
+    def update(self, changes: Mapping[str, Any], now: datetime) -> None:
+        """Change the buyer's fields: customer, e-mail, addresses, notes, metadata."""
+        self._open(now)
+        for name, value in changes.items():
+            setattr(self, name, value)
+        self.note("cart.updated", {**self.summary(), "changed": _wire_names(changes)})
+
+    def select_shipping(self, selection: ShippingSelection | None, now: datetime) -> None:
+        """Select a shipping method, or clear the selection."""
+        self._open(now)
+        if selection is not None and selection.currency != self.currency:
+            raise ValidationError(_other_currency("/currency", self.currency))
+        self.shipping = selection
+        self._price("/rateAmount", None)
+        if selection is None:
+            self.note("cart.updated", {**self.summary(), "changed": ["selectedShipping"]})
+        else:
+            self.note("cart.shipping_selected", {**self.summary(), "methodId": selection.method_id})
+
+    def replace_tax_lines(self, lines: list[TaxLine], now: datetime) -> None:
+        """Replace all tax lines. Each names a line of this cart and has the cart's currency."""
+        self._open(now)
+        known = {line.id for line in self.items}
+        faults = [
+            Fault(f"/lines/{index}/lineItemId", "unknown_line_item", "no line of this cart has this id")
+            for index, line in enumerate(lines)
+            if line.line_item_id not in known
+        ]
+        faults += [
+            _other_currency(f"/lines/{index}/currency", self.currency)
+            for index, line in enumerate(lines)
+            if line.currency != self.currency
+        ]
+        if faults:
+            raise ValidationError(*faults)
+        self.tax_lines = lines
+        self._price("/lines", None)
+        self.note("cart.updated", {**self.summary(), "changed": ["taxLines"]})
+
+    def assert_ready(self) -> None:
+        """Raise `CartNotReady` unless the cart can become an order."""
+        if not self.items:
+            raise CartNotReady("The cart has no items.", details={"missing": ["items"]})
+
+    def freeze(self, order_id: str, now: datetime) -> None:
+        """Enter checkout on the merchant's own word: the cart is now the draft order."""
+        self.status, self.is_frozen, self.order_id, self.updated_at = CartStatus.CHECKOUT, True, order_id, now
+        self.note("cart.updated", {**self.summary(), "changed": ["status"]})
+
+    def take_buyer(self, *, email: str | None, shipping: Address | None, billing: Address | None) -> list[str]:
+        """Take over what the buyer gave while paying; return the names of what changed."""
+        given = {"customer_email": email, "shipping_address": shipping, "billing_address": billing}
+        changed = [name for name, value in given.items() if value and value != getattr(self, name)]
+        for name in changed:
+            setattr(self, name, given[name])
+        return changed
+
+    def enter_payment(self, payment_id: str, order_id: str, now: datetime, changed: Sequence[str] = ()) -> None:
+        """Hold the cart for a payment that is about to be sent. ``changed`` names what the buyer changed with it."""
+        self.live_payment_id, self.order_id, self.updated_at = payment_id, order_id, now
+        if self.status is not CartStatus.CHECKOUT:
+            self.status, changed = CartStatus.CHECKOUT, [*changed, "status"]
+        if changed:
+            self.note("cart.updated", {**self.summary(), "changed": _wire_names(changed)})
+
+    def leave_payment(self, now: datetime) -> None:
+        """Let go after a definite no: the next change opens the cart again."""
+        self.live_payment_id, self.is_frozen, self.updated_at = None, False, now
+
+    def convert(self, now: datetime) -> None:
+        """Become the order that was paid."""
+        self.status, self.live_payment_id, self.updated_at = CartStatus.CONVERTED, None, now
+        self.note("cart.converted", {**self.summary(), "orderId": self.order_id})
+
+    def summary(self) -> dict[str, Any]:
+        """Return what every cart event carries."""
+        return {
+            "cartId": self.id,
+            "status": self.status.value,
+            "currency": self.currency,
+            "subtotal": self.totals.subtotal,
+            "discountTotal": self.totals.discount_total,
+            "shippingTotal": self.totals.shipping_total,
+            "taxTotal": self.totals.tax_total,
+            "total": self.totals.total,
+        }
+
+    def _open(self, now: datetime) -> None:
+        held = self.is_frozen or self.live_payment_id is not None
+        if self.status is CartStatus.CONVERTED or (self.status is CartStatus.CHECKOUT and held):
+            raise CartNotOpen(details={"status": self.status.value})
+        self.status, self.updated_at = CartStatus.OPEN, now
+
+    def _price(self, pointer: str, item: LineItem | None) -> None:
+        if item is not None and item.discount_amount > item.unit_price * item.quantity:
+            raise ValidationError(
+                Fault("/discountAmount", "discount_exceeds_price", "the discount is larger than the line's price")
+            )
+        rate = self.shipping.rate_amount if self.shipping else 0
+        totals = price_cart(self.items, self.tax_lines, rate)
+        if totals.total > MAX_AMOUNT or totals.subtotal > MAX_AMOUNT:
+            raise ValidationError(Fault(pointer, "amount_too_large", f"the cart's total would exceed {MAX_AMOUNT}"))
+        self.totals = totals
+
+
+def _wire_name(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
+
+
+def _wire_names(names: Iterable[str]) -> list[str]:
+    return sorted(map(_wire_name, names))
+
+
+def _other_currency(pointer: str, currency: str) -> Fault:
+    return Fault(pointer, "currency_mismatch", f"the cart's currency is {currency}")
+
+
+def new_cart(
+    *,
+    cart_id: str,
+    scope: Scope,
+    currency: str,
+    now: datetime,
+    customer_id: str | None = None,
+    customer_email: str | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> Cart:
+    """Open an empty cart."""
+    cart = Cart(
+        id=cart_id,
+        scope=scope,
+        currency=currency,
+        created_at=now,
+        updated_at=now,
+        customer_id=customer_id,
+        customer_email=customer_email,
+        metadata=metadata or {},
+    )
+    cart.note("cart.created", cart.summary())
+    return cart

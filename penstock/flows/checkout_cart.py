@@ -1,0 +1,44 @@
+"""Turn a cart into a draft order on the merchant's word; a session may pay for it later."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from penstock.cart import CartStatus
+from penstock.checks import check_metadata, require
+from penstock.errors import CartNotReady
+from penstock.flows.change_cart import locked_cart
+from penstock.ids import new_id, new_order_number
+from penstock.order import Order
+from penstock.ports import UnitOfWork
+
+
+def checkout_cart(
+    uow: UnitOfWork, cart_id: str, *, payment_method: str | None, metadata: Mapping[str, Any] | None
+) -> Order:
+    """Create the draft order of an open cart and freeze the cart.
+
+    Raises `CartNotReady` for a cart without items or one that is no longer open, `CartNotFound`, `ValidationError`.
+    """
+    require(check_metadata(metadata))
+    cart = locked_cart(uow, cart_id)
+    if cart.status is not CartStatus.OPEN:
+        raise CartNotReady(f"The cart is {cart.status.value}, not open.", details={"status": cart.status.value})
+    cart.assert_ready()
+    order = Order(
+        id=new_id(),
+        scope=uow.scope,
+        number=new_order_number(),
+        currency=cart.currency,
+        created_at=uow.now,
+        updated_at=uow.now,
+        source="cart",
+        cart_id=cart.id,
+        payment_method=payment_method,
+        metadata={**cart.metadata, **(metadata or {})},
+    )
+    order.take_snapshot(cart, uow.now)
+    order.note("order.created", order.summary())
+    uow.orders.add(order)
+    cart.freeze(order.id, uow.now)
+    uow.carts.save(cart)
+    return order

@@ -1,0 +1,157 @@
+"""Complete a checkout session: write the attempt down, ask the provider, write down what it said."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from penstock.caller import Caller
+from penstock.errors import NoEligibleConnector, PaymentFailed, PaymentInProgress, SessionNotOpen
+from penstock.failpoint import failpoint
+from penstock.flows.adopt_transaction import adopt_transaction
+from penstock.flows.begin_payment import Begun, Completion, Standing, begin_payment
+from penstock.flows.reconcile_payment import reconcile_payment
+from penstock.flows.settle_payment import Checkout, conclude, lock_checkout, save_checkout, settle_payment
+from penstock.ids import new_id
+from penstock.payment import Attempt, AttemptState, Payment, PaymentStatus
+from penstock.ports import Cascade, UnitOfWork, Work
+from penstock.verdict import Candidate, Verdict
+
+
+@dataclass(frozen=True, slots=True)
+class Completed:
+    """What a completion came to. While ``is_open`` nobody knows the outcome yet, or the buyer has to act first."""
+
+    session_id: str
+    order_id: str
+    order_number: str
+    payment_id: str
+    status: PaymentStatus
+    amount: int
+    currency: str
+    is_open: bool
+    pending_reason: str | None = None
+    redirect_url: str | None = None
+
+
+def complete_session(
+    work: Work, cascade: Cascade, caller: Caller, session_id: str, completion: Completion
+) -> Completed:
+    """Pay for a session. At most one payment of a session is ever open, and one can succeed.
+
+    The same submission again gets the same answer. Raises what `begin_payment` raises, `PaymentInProgress` while
+    another submission's outcome is open, `SessionNotOpen` after another one succeeded, and for a certain no
+    `PaymentFailed`, or `NoEligibleConnector` where no provider could even be reached.
+    """
+    for _ in range(2):
+        with work() as uow:
+            begun = begin_payment(uow, cascade, caller, session_id, completion)
+        failpoint("attempt.after_commit")
+        if isinstance(begun, Begun):
+            return _answer(_pay(work, cascade, begun, completion))
+        payment = _look_again(work, cascade, begun)
+        if begun.is_same:
+            return _answer(payment)
+        if payment.status is not PaymentStatus.FAILED:
+            raise SessionNotOpen(details={"status": "completed"})
+    raise PaymentInProgress(headers={"Retry-After": "2"})
+
+
+def _look_again(work: Work, cascade: Cascade, standing: Standing) -> Payment:
+    """Return the payment that stands in the way as it is now, asking its provider if its outcome is open."""
+    if standing.is_live:
+        payment = reconcile_payment(work, cascade, standing.payment_id)
+    else:
+        with work(read=True) as uow:
+            payment = uow.payments.get(standing.payment_id)
+    if payment is None:
+        raise LookupError(f"there is no payment {standing.payment_id}")
+    in_flight = payment.is_open and payment.attempts[-1].state is AttemptState.SENDING
+    if in_flight or (payment.is_open and not standing.is_same):
+        raise PaymentInProgress(details={"paymentId": payment.id}, headers={"Retry-After": "2"})
+    return payment
+
+
+def _pay(work: Work, cascade: Cascade, begun: Begun, completion: Completion) -> Payment:
+    payment, candidates = begun.payment, list(begun.candidates)
+    while candidates:
+        candidate, attempt = candidates.pop(0), payment.attempts[-1]
+        request = replace(begun.request, key=attempt.id)
+        failpoint("provider.before_send")
+        if completion.provider_transaction_id is None:
+            verdict = cascade.call(candidate, request)
+        else:
+            verdict = adopt_transaction(cascade, candidate, payment, completion.provider_transaction_id)
+        failpoint("provider.after_send")
+        payment = _record(work, payment, attempt.id, verdict, candidates)
+        failpoint("result.after_commit")
+        if not _is_sending(payment):
+            break
+    return payment
+
+
+def _record(
+    work: Work, payment: Payment, attempt_id: str, verdict: Verdict, candidates: Sequence[Candidate]
+) -> Payment:
+    """Write the verdict; begin the next attempt in the same transaction if there is to be one."""
+    with work() as uow:
+        checkout = lock_checkout(uow, payment.session_id or "", payment.id)
+        attempt = next(a for a in checkout.payment.attempts if a.id == attempt_id)
+        settle_payment(uow, checkout, attempt, verdict)
+        if candidates and checkout.payment.status is PaymentStatus.PENDING and checkout.payment.may_cascade():
+            _begin_next(uow, checkout, candidates[0])
+        else:
+            conclude(uow, checkout)
+    return checkout.payment
+
+
+def _begin_next(uow: UnitOfWork, checkout: Checkout, candidate: Candidate) -> Attempt:
+    attempt = checkout.payment.begin(
+        attempt_id=new_id(),
+        connection_id=candidate.connection_id,
+        connector=candidate.connector_name,
+        now=uow.now,
+    )
+    save_checkout(uow, checkout)
+    return attempt
+
+
+def _is_sending(payment: Payment) -> bool:
+    return payment.is_open and payment.attempts[-1].state is AttemptState.SENDING
+
+
+def _answer(payment: Payment) -> Completed:
+    if payment.status is PaymentStatus.FAILED and payment.needs_review:
+        # A provider said yes after the attempt had been given up: nobody may be told that nothing was charged.
+        raise PaymentInProgress("The outcome of this payment is being looked into.", details={"paymentId": payment.id})
+    if payment.status is PaymentStatus.FAILED:
+        attempts = [_tried(attempt) for attempt in payment.attempts]
+        facts = {"orderId": payment.order_id, "paymentId": payment.id, "attempts": attempts}
+        if all(attempt.state is AttemptState.NOT_SENT for attempt in payment.attempts):
+            raise NoEligibleConnector("No payment provider could be reached; nothing was charged.", details=facts)
+        raise PaymentFailed(_reason(payment), details={"declineKind": payment.decline_kind, **facts})
+    return Completed(
+        session_id=payment.session_id or "",
+        order_id=payment.order_id,
+        order_number=payment.order_number,
+        payment_id=payment.id,
+        status=payment.status,
+        amount=payment.amount,
+        currency=payment.currency,
+        is_open=payment.is_open,
+        pending_reason=payment.pending_reason,
+        redirect_url=payment.redirect_url,
+    )
+
+
+def _tried(attempt: Attempt) -> dict[str, object]:
+    return {"connector": attempt.connector, "state": attempt.state.value, "kind": attempt.kind}
+
+
+_REASONS = {
+    "insufficient_funds": "The card has insufficient funds.",
+    "authentication_failed": "The buyer could not be authenticated.",
+    "auth_required": "The card's bank wants the buyer to authenticate.",
+}
+
+
+def _reason(payment: Payment) -> str:
+    return _REASONS.get(payment.decline_kind or "", "The payment was declined. Another payment method may work.")

@@ -1,0 +1,113 @@
+"""Open a checkout session: for a cart of ours, for a cart elsewhere, or for a bare amount."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from penstock.caller import Caller
+from penstock.cart import Cart, CartStatus
+from penstock.checks import (
+    check_address,
+    check_application,
+    check_country,
+    check_metadata,
+    check_return,
+    require,
+    require_live,
+)
+from penstock.errors import CartNotOpen, DiscountInvalid, Fault, FeatureUnavailable, NoGr4vyConnection
+from penstock.flows.settle_payment import EXPIRE
+from penstock.ids import new_session_id
+from penstock.ports import UnitOfWork
+from penstock.session import LIFETIME, CheckoutSession, Collect, SessionKind
+
+
+def open_session(uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]) -> tuple[CheckoutSession, Cart | None]:
+    """Open a session for ``cart_id`` or ``external_cart_id``, whose buyer comes back to ``return_url``; return it with its cart.
+
+    Raises `ValidationError` for values that do not fit or a cart that this caller has not, `CartNotOpen`,
+    `DiscountInvalid` for any code (there are no discounts to match one), `FeatureUnavailable` for recurring and
+    net terms, and the three 402 errors of a production workspace that may not take payments.
+    """
+    require_live(caller)
+    require(_faults(uow, caller, fields))
+    cart = _cart(uow, fields.get("cart_id"))
+    _refuse_unavailable(fields)
+    session = CheckoutSession(
+        id=new_session_id(),
+        scope=uow.scope,
+        kind=SessionKind.CART if cart else SessionKind.EXTERNAL,
+        created_at=uow.now,
+        updated_at=uow.now,
+        expires_at=uow.now + LIFETIME,
+        **{name: value for name, value in fields.items() if name not in _NOT_KEPT},
+    )
+    return _keep(uow, session), cart
+
+
+_NOT_KEPT = frozenset({"application_id", "discount_code", "recurring", "payment_terms"})
+
+
+def open_proxy_session(
+    uow: UnitOfWork, caller: Caller, *, amount: int, currency: str, country: str, external_cart_id: str | None
+) -> CheckoutSession:
+    """Open a session for a bare amount in minor units. Raises `NoGr4vyConnection` where nothing can be charged."""
+    require_live(caller)
+    require(check_country(country, "/country"))
+    if not uow.connections.list_active():
+        raise NoGr4vyConnection
+    session = CheckoutSession(
+        id=new_session_id(),
+        scope=uow.scope,
+        kind=SessionKind.PROXY,
+        created_at=uow.now,
+        updated_at=uow.now,
+        expires_at=uow.now + LIFETIME,
+        amount=amount,
+        currency=currency,
+        collect=Collect(shipping_address=False),  # the merchant's own page has asked for what it needs
+        country=country,
+        external_cart_id=external_cart_id,
+        metadata={"externalCartId": external_cart_id} if external_cart_id else {},
+    )
+    return _keep(uow, session)
+
+
+def _keep(uow: UnitOfWork, session: CheckoutSession) -> CheckoutSession:
+    session.note("checkout.session.created", session.summary())
+    uow.sessions.add(session)
+    uow.due.add(EXPIRE, session.id, session.expires_at)
+    return session
+
+
+def _faults(uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]) -> Iterator[Fault]:
+    origins = uow.embed_configs.get().allowed_origins if caller.is_production else ()
+    customer = fields.get("customer") or {}
+    yield from check_application(uow.scope, fields["application_id"])
+    yield from check_return(fields["return_url"], "/returnUrl", caller, origins)
+    yield from check_return(fields["cancel_url"], "/cancelUrl", caller, origins)
+    yield from check_metadata(fields.get("metadata"))
+    yield from check_metadata(customer.get("metadata"), "/customer/metadata")
+    yield from check_address(customer.get("shippingAddress"), "/customer/shippingAddress")
+    yield from check_address(customer.get("billingAddress"), "/customer/billingAddress")
+    if fields.get("cart_id") is None and fields.get("external_cart_id") is None:
+        yield Fault("/cartId", "required", "give cartId, or externalCartId for a cart that is kept elsewhere")
+
+
+def _cart(uow: UnitOfWork, cart_id: str | None) -> Cart | None:
+    if cart_id is None:
+        return None
+    cart = uow.carts.get(cart_id)
+    if cart is None:
+        require([Fault("/cartId", "unknown_cart", "this credential knows no cart with this id")])
+    elif cart.status is CartStatus.CONVERTED:
+        raise CartNotOpen(details={"status": cart.status.value})
+    return cart
+
+
+def _refuse_unavailable(fields: Mapping[str, Any]) -> None:
+    if fields.get("recurring") is not None:
+        raise FeatureUnavailable("Subscriptions are not offered here.", details={"feature": "recurring"})
+    if (fields.get("payment_terms") or {}).get("netN") is not None:
+        raise FeatureUnavailable("Invoice terms are not offered here.", details={"feature": "paymentTerms"})
+    if fields.get("discount_code") is not None:
+        raise DiscountInvalid("No discount has this code.", details={"discountCode": fields["discount_code"]})

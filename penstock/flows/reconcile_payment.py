@@ -1,0 +1,86 @@
+"""Find out what became of a payment whose outcome is open, by asking the provider that was asked."""
+
+from datetime import timedelta
+from typing import Final
+
+from penstock.failpoint import failpoint
+from penstock.flows.adopt_transaction import adopt_transaction
+from penstock.flows.settle_payment import conclude, lock_checkout, settle_payment
+from penstock.payment import PROXY_METHOD, Attempt, AttemptState, Payment
+from penstock.ports import Cascade, Work
+from penstock.tenant import Connection
+from penstock.verdict import Candidate, Verdict
+
+SENDING_GRACE: Final = timedelta(seconds=40)
+"""How long a provider call may run before its attempt counts as abandoned; longer than the cascade's deadline."""
+
+
+def reconcile_payment(work: Work, cascade: Cascade, payment_id: str) -> Payment | None:
+    """Ask about the open attempt of a payment and record the answer; return the payment as it then stands.
+
+    Silence changes nothing but an abandoned ``sending`` attempt, which becomes ``unknown``. "Not found" proves that
+    nothing happened only where the connector claims so and its time has passed; then the attempt was never sent and
+    the payment fails. No other provider is tried from here. None for an unknown id.
+    """
+    with work(read=True) as uow:
+        payment = uow.payments.get(payment_id)
+        attempt = _open_attempt(payment)
+        connection = uow.connections.get(attempt.connection_id) if attempt else None
+        now = uow.now
+    if payment is None or attempt is None:
+        return payment
+    if attempt.state is AttemptState.SENDING and now - attempt.started_at < SENDING_GRACE:
+        return payment
+    verdict = _ask(cascade, connection, payment, attempt, age=now - attempt.started_at)
+    failpoint("reconcile.after_lookup")
+    return _record(work, payment, attempt.id, verdict)
+
+
+def flag_for_review(work: Work, payment_id: str) -> None:
+    """Ask a person to look at a payment whose outcome nothing has told."""
+    with work() as uow:
+        payment = uow.payments.get_for_update(payment_id)
+        if payment is not None and payment.is_open:
+            payment.flag_for_review(uow.now)
+            uow.payments.save(payment)
+
+
+def _open_attempt(payment: Payment | None) -> Attempt | None:
+    return payment.attempts[-1] if payment is not None and payment.is_open else None
+
+
+def _ask(
+    cascade: Cascade, connection: Connection | None, payment: Payment, attempt: Attempt, *, age: timedelta
+) -> Verdict:
+    candidate = cascade.candidate(connection) if connection is not None else None
+    if candidate is None:
+        return Verdict("unknown", error="the connection that was asked is gone")
+    if payment.method == PROXY_METHOD and attempt.provider_ref is not None:
+        return adopt_transaction(cascade, candidate, payment, attempt.provider_ref)
+    found = cascade.find(candidate, attempt.id, money=payment.money)
+    if found is not None:
+        return found
+    return Verdict("not_sent") if _proves_nothing_happened(candidate, age) else Verdict("unknown", error="not found")
+
+
+def _proves_nothing_happened(candidate: Candidate, age: timedelta) -> bool:
+    after = candidate.connector.capabilities.lookup_is_authoritative_after
+    return after is not None and age >= timedelta(seconds=after)
+
+
+def _record(work: Work, payment: Payment, attempt_id: str, verdict: Verdict) -> Payment:
+    if payment.session_id is None:
+        raise LookupError(f"payment {payment.id} has no session")
+    with work() as uow:
+        checkout = lock_checkout(uow, payment.session_id, payment.id)
+        attempt = next(a for a in checkout.payment.attempts if a.id == attempt_id)
+        if checkout.payment.is_open and _is_news(attempt, verdict):
+            settle_payment(uow, checkout, attempt, verdict)
+            conclude(uow, checkout)
+    return checkout.payment
+
+
+def _is_news(attempt: Attempt, verdict: Verdict) -> bool:
+    if verdict.state == "unknown":  # silence takes nothing back: a pending attempt stays pending
+        return attempt.state is AttemptState.SENDING
+    return attempt.state.value != verdict.state

@@ -1,0 +1,93 @@
+"""One root secret, and a key of its own for every purpose: a key that leaks opens one door."""
+
+import os
+import secrets
+from pathlib import Path
+from typing import Final, Literal
+
+from cryptography.hazmat.primitives.hashes import SHA256
+from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+
+from penstock.settings import BadSettings, Settings
+
+Purpose = Literal["api-keys", "cursors", "embed-tokens", "dashboard-tokens", "digests", "answers"]
+
+_SALT: Final = b"penstock"
+_LENGTH: Final = 32
+
+
+class Keyring:
+    """Keys of 32 bytes, derived from the root secret (HKDF with SHA-256). The same root gives the same keys."""
+
+    def __init__(self, root: bytes) -> None:
+        self._root = root
+        self._keys: dict[Purpose, bytes] = {}
+
+    def key(self, purpose: Purpose) -> bytes:
+        """Return the key for one purpose."""
+        if purpose not in self._keys:
+            derivation = HKDF(SHA256(), _LENGTH, _SALT, purpose.encode())
+            self._keys[purpose] = derivation.derive(self._root)
+        return self._keys[purpose]
+
+    def __repr__(self) -> str:
+        return "<Keyring>"
+
+
+def open_keyring(settings: Settings) -> Keyring:
+    """Return the keys of this installation; with SQLite, make the root secret at the first call.
+
+    Raises `BadSettings` where there is no secret and none may be made up, or where others can read the file.
+    """
+    if settings.secret_key is not None:
+        return Keyring(settings.secret_key.get_secret_value().encode())
+    path = secret_file(settings)
+    if path is None:
+        raise BadSettings(
+            "PENSTOCK_SECRET_KEY is not set, and with PostgreSQL it must be: every process needs the same one. "
+            "Make one with: openssl rand -base64 32"
+        )
+    return Keyring(_read(path) or _make(path))
+
+
+def secret_file(settings: Settings) -> Path | None:
+    """Return where the root secret is kept when no setting holds it: beside the SQLite database."""
+    database = settings.sqlite_file
+    return database.with_suffix(".key") if database else None
+
+
+def _read(path: Path) -> bytes | None:
+    try:
+        if path.stat().st_mode & 0o077:
+            raise BadSettings(f"{path} holds the root secret and others may read it. Run: chmod 600 {path}")
+        root = path.read_bytes().strip()
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise BadSettings(f"{path} holds the root secret and cannot be read: {exc.strerror}") from None
+    if len(root) < _LENGTH:
+        raise BadSettings(f"{path} should hold the root secret and is damaged. Put it back from a backup.")
+    return root
+
+
+def _make(path: Path) -> bytes:
+    # Written aside and linked into place, so that of two processes that start together one wins and both read it.
+    fresh = path.with_name(f".{path.name}.{secrets.token_hex(8)}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "wb") as out:
+            out.write(secrets.token_urlsafe(48).encode() + b"\n")
+            out.flush()
+            os.fsync(out.fileno())
+        try:
+            os.link(fresh, path)
+        except FileExistsError:
+            pass
+        finally:
+            fresh.unlink()
+    except OSError as exc:
+        raise BadSettings(f"the root secret cannot be written to {path}: {exc.strerror}") from None
+    root = _read(path)
+    if root is None:
+        raise BadSettings(f"{path} was just written and is gone")
+    return root

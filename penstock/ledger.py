@@ -1,0 +1,38 @@
+"""The ledger: double entry, append-only. Each posting sums to zero in its currency."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from penstock.ids import new_id
+from penstock.payment import Payment
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One side of a posting: minor units into (positive) or out of (negative) an account."""
+
+    account: str
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class Posting:
+    """Entries that belong together. Raises ValueError unless they sum to zero."""
+
+    id: str
+    payment_id: str
+    kind: str
+    currency: str
+    entries: tuple[Entry, ...]
+    created_at: datetime
+
+    def __post_init__(self) -> None:
+        if sum(entry.amount for entry in self.entries) != 0:
+            raise ValueError("a posting sums to zero")
+
+
+def capture_posting(payment: Payment, now: datetime) -> Posting:
+    """Return the posting of captured money: the provider owes it, the order has it."""
+    amount = payment.amount_captured
+    entries = (Entry(f"provider:{payment.connector}", amount), Entry("sales", -amount))
+    return Posting(new_id(), payment.id, "capture", payment.currency, entries, now)

@@ -1,0 +1,243 @@
+"""What the flows and the front door need from storage and plugins. Those rooms fit these shapes."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Protocol
+
+from penstock.caller import Scope
+from penstock.cart import Cart, LineItem
+from penstock.connector import CaptureMode, ChargeRequest, ProxyTransaction
+from penstock.ledger import Posting
+from penstock.money import Money
+from penstock.order import Order
+from penstock.payment import Payment
+from penstock.session import CheckoutSession
+from penstock.tenant import ApiKey, Connection, EmbedConfig
+from penstock.verdict import Candidate, Verdict
+from penstock.verdict import Connection as Account
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One page of a list, already in the wire's shape. ``cursor`` is None on the last page."""
+
+    records: Sequence[Mapping[str, Any]]
+    limit: int
+    cursor: str | None = None
+
+    def shape(self) -> dict[str, Any]:
+        """Return the page as the wire has it."""
+        pagination = {"cursor": self.cursor, "hasMore": self.cursor is not None, "limit": self.limit}
+        return {"data": self.records, "meta": {"pagination": pagination}}
+
+
+@dataclass(frozen=True, slots=True)
+class StoredAnswer:
+    """What was answered to the first request with an idempotency key."""
+
+    status: int
+    body: bytes
+    headers: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class DueRow:
+    """Something that must happen later. ``attempt`` counts the claims of this row, this one included."""
+
+    id: str
+    scope: Scope
+    kind: str
+    object_id: str
+    run_at: datetime
+    attempt: int
+
+
+class Carts(Protocol):
+    """Carts. Every save writes the row and the noted events in one transaction."""
+
+    def get(self, cart_id: str) -> Cart | None: ...
+    def get_for_update(self, cart_id: str) -> Cart | None: ...
+    def add(self, cart: Cart) -> None: ...
+    def save(self, cart: Cart) -> None:
+        """Write the cart's own row and its events. Lines are written by the three methods below."""
+        ...
+
+    def add_item(self, cart_id: str, item: LineItem) -> None: ...
+    def save_item(self, item: LineItem) -> None: ...
+    def remove_item(self, item_id: str) -> None: ...
+    def events(self, cart_id: str, *, after: int, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return events in the wire's shape {id, eventType, sequence, payload, createdAt}, by sequence."""
+        ...
+
+
+class Sessions(Protocol):
+    """Checkout sessions."""
+
+    def get(self, session_id: str) -> CheckoutSession | None: ...
+    def get_for_update(self, session_id: str) -> CheckoutSession | None: ...
+    def add(self, session: CheckoutSession) -> None: ...
+    def save(self, session: CheckoutSession) -> None: ...
+
+
+class Orders(Protocol):
+    """Orders with their lines."""
+
+    def get(self, order_id: str) -> Order | None: ...
+    def get_for_update(self, order_id: str) -> Order | None: ...
+    def add(self, order: Order) -> None: ...
+    def save(self, order: Order) -> None:
+        """Write the order's own row (totals and addresses too) and its events; not its lines."""
+        ...
+
+    def replace_lines(self, order: Order) -> None: ...
+    def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Page:
+        """List, newest first. Filters: status, payment_status, q, customer_id, application_id."""
+        ...
+
+
+class Payments(Protocol):
+    """Payments with their attempts, transactions and postings."""
+
+    def get(self, payment_id: str) -> Payment | None: ...
+    def get_for_update(self, payment_id: str) -> Payment | None: ...
+    def add(self, payment: Payment) -> None:
+        """Write the payment with its attempts, new transactions and events."""
+        ...
+
+    def save(self, payment: Payment) -> None:
+        """Write the payment's row, its last two attempts (new ones inserted), new transactions and events."""
+        ...
+
+    def post(self, posting: Posting) -> None: ...
+    def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Page:
+        """List, newest first.
+
+        Filters: method, status (several), order_id, due_from, due_to, amount_min, amount_max, aging.
+        """
+        ...
+
+    def of_order(self, order_id: str) -> Page | None:
+        """Return all payments of an order in the wire's shape, newest first; None for an unknown order."""
+        ...
+
+    def transactions(self, payment_id: str) -> Sequence[Mapping[str, Any]] | None:
+        """Return the transactions in the wire's shape, oldest first; None for an unknown payment."""
+        ...
+
+
+class Keys(Protocol):
+    """API keys of the scope."""
+
+    def list_active(self) -> Sequence[ApiKey]: ...
+    def add(self, key: ApiKey) -> None: ...
+    def revoke(self, key_id: str, at: datetime) -> bool:
+        """Revoke an active key; False where there is none with this id."""
+        ...
+
+
+class Connections(Protocol):
+    """Configured provider accounts, in the application's order."""
+
+    def list_active(self) -> Sequence[Connection]: ...
+    def get(self, connection_id: str) -> Connection | None: ...
+    def add(self, connection: Connection) -> None: ...
+
+
+class EmbedConfigs(Protocol):
+    """The one embed configuration of the scope."""
+
+    def get(self) -> EmbedConfig: ...
+    def put(self, config: EmbedConfig) -> None: ...
+
+
+class Due(Protocol):
+    """What must happen later, one row for each kind and object."""
+
+    def add(self, kind: str, object_id: str, run_at: datetime) -> None:
+        """Insert, or move the row that is there."""
+        ...
+
+    def done(self, kind: str, object_id: str) -> None: ...
+
+
+class Idempotency(Protocol):
+    """Idempotency keys: who asked what, and what was answered."""
+
+    def claim(
+        self, principal_id: str, operation: str, key: str, fingerprint: str, lease_seconds: int
+    ) -> StoredAnswer | None:
+        """Claim the key, or return the answer it has. Raises `IdempotencyConflict` or `IdempotencyInProgress`."""
+        ...
+
+    def store(self, principal_id: str, operation: str, key: str, answer: StoredAnswer) -> None: ...
+    def forget(self, principal_id: str, operation: str, key: str) -> None:
+        """Free a claimed key that has no answer yet: its request ended in one that a repeat must not get again."""
+        ...
+
+
+class UnitOfWork(Protocol):
+    """One transaction over the rows of one scope. Leaving the block commits it; an exception rolls it back."""
+
+    @property
+    def scope(self) -> Scope: ...
+    @property
+    def now(self) -> datetime:
+        """The moment at which the block was opened, by the environment's clock."""
+        ...
+
+    @property
+    def carts(self) -> Carts: ...
+    @property
+    def sessions(self) -> Sessions: ...
+    @property
+    def orders(self) -> Orders: ...
+    @property
+    def payments(self) -> Payments: ...
+    @property
+    def keys(self) -> Keys: ...
+    @property
+    def connections(self) -> Connections: ...
+    @property
+    def embed_configs(self) -> EmbedConfigs: ...
+    @property
+    def due(self) -> Due: ...
+    @property
+    def idempotency(self) -> Idempotency: ...
+
+
+class Work(Protocol):
+    """Opens units of work for one scope. Flows that call a provider hold this, never a transaction."""
+
+    def __call__(self, *, read: bool = False) -> AbstractContextManager[UnitOfWork]: ...
+
+
+class OpenWork(Protocol):
+    """Opens units of work for any scope; what the front door and the jobs hold."""
+
+    def __call__(self, scope: Scope, *, read: bool = False) -> AbstractContextManager[UnitOfWork]: ...
+
+
+class Offer(Protocol):
+    """A way to pay at one connection."""
+
+    @property
+    def connection_id(self) -> str: ...
+    @property
+    def method(self) -> str: ...
+    @property
+    def display_name(self) -> str: ...
+
+
+class Cascade(Protocol):
+    """Orders the connections that can take a charge, and asks one at a time. Never inside a transaction."""
+
+    def candidates(self, connections: Iterable[Account], request: ChargeRequest) -> Sequence[Candidate]: ...
+    def candidate(self, connection: Account) -> Candidate | None: ...
+    def offers(self, connections: Iterable[Account], *, currency: str) -> Sequence[Offer]: ...
+    def call(self, candidate: Candidate, request: ChargeRequest) -> Verdict: ...
+    def find(
+        self, candidate: Candidate, key: str, *, money: Money | None = None, capture: CaptureMode = "automatic"
+    ) -> Verdict | None: ...
+    def read_transaction(self, candidate: Candidate, ref: str) -> ProxyTransaction | None: ...

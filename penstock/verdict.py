@@ -1,0 +1,45 @@
+"""What the host makes of a connector's answer, and what it needs to know to ask one."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from penstock.connector import EnvironmentKind, Outcome, PaymentConnector
+
+VerdictState = Literal["approved", "pending", "declined", "rejected", "not_sent", "unknown"]
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """One configured account at a provider. ``connector`` is a connector's name, ``settings`` fit its schema."""
+
+    id: str
+    connector: str
+    settings: Mapping[str, Any] = field(repr=False)
+    environment: EnvironmentKind = "sandbox"
+    is_active: bool = True
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A connection that can take a payment, with the object that would be asked."""
+
+    connection_id: str
+    connector_name: str
+    connector: PaymentConnector = field(compare=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """How a call to a connector ended. ``error`` says why there is no outcome, without secrets; "" if there is one."""
+
+    state: VerdictState
+    outcome: Outcome | None = None
+    error: str = ""
+
+    @property
+    def may_go_elsewhere(self) -> bool:
+        """Whether the next provider may be asked: only after a certain no that another may answer otherwise."""
+        if self.state == "declined":
+            return bool(getattr(self.outcome, "may_go_elsewhere", False))
+        return self.state in ("rejected", "not_sent")
