@@ -1,0 +1,202 @@
+"""The rules of the audit. Each query has two columns, ``id`` and ``found``, and finds the rows that break its rule."""
+
+# ruff: noqa: S608  the parts are names of our own tables and words of our own, never anything from outside
+
+from dataclasses import dataclass
+from typing import Final
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One thing that must always be true. ``says`` is the rule as a sentence."""
+
+    name: str
+    says: str
+    sql: str
+
+
+_TOOK_MONEY: Final = "('captured', 'partially_refunded', 'refunded')"
+_OPEN: Final = "('sending', 'pending', 'unknown')"
+
+_MONEY: Final = (
+    Rule(
+        "ledger_balances",
+        "Each posting sums to zero in its currency.",
+        "SELECT posting_id AS id, SUM(amount) AS found FROM ledger_entries "
+        "GROUP BY posting_id, currency HAVING SUM(amount) <> 0",
+    ),
+    Rule(
+        "amounts_in_bounds",
+        "A payment has refunded at most what it captured, which is at most what was authorized, which is at most its amount.",
+        "SELECT id, amount_refunded AS found FROM payments WHERE NOT (amount_refunded <= amount_captured "
+        "AND amount_captured <= amount_authorized AND amount_authorized <= amount)",
+    ),
+    Rule(
+        "status_follows_amounts",
+        "Money is captured if and only if the payment's status says so.",
+        f"SELECT id, status AS found FROM payments WHERE amount > 0 "
+        f"AND (amount_captured > 0) <> (status IN {_TOOK_MONEY})",
+    ),
+    Rule(
+        "captured_is_posted",
+        "Captured money stands in the ledger.",
+        "SELECT payments.id, payments.amount_captured AS found FROM payments WHERE payments.amount_captured <> "
+        "(SELECT COALESCE(SUM(amount), 0) FROM ledger_entries WHERE ledger_entries.payment_id = payments.id "
+        "AND ledger_entries.kind = 'capture' AND ledger_entries.amount > 0)",
+    ),
+    Rule(
+        "captured_has_transactions",
+        "Captured money came by sales and captures that succeeded.",
+        "SELECT payments.id, payments.amount_captured AS found FROM payments WHERE payments.amount_captured <> "
+        "(SELECT COALESCE(SUM(amount), 0) FROM transactions WHERE transactions.payment_id = payments.id "
+        "AND transactions.type IN ('sale', 'capture') AND transactions.status = 'succeeded')",
+    ),
+    Rule(
+        "one_currency",
+        "A payment, its order, its transactions and its postings have one currency.",
+        "SELECT payments.id, payments.currency AS found FROM payments JOIN orders ON orders.id = payments.order_id "
+        "WHERE orders.currency <> payments.currency OR EXISTS (SELECT 1 FROM transactions "
+        "WHERE transactions.payment_id = payments.id AND transactions.currency <> payments.currency) "
+        "OR EXISTS (SELECT 1 FROM ledger_entries "
+        "WHERE ledger_entries.payment_id = payments.id AND ledger_entries.currency <> payments.currency)",
+    ),
+    Rule(
+        "approved_is_counted",
+        "A payment with an approved attempt is authorized, captured or what follows from these, or waits for a person.",
+        "SELECT payments.id, payments.status AS found FROM payments WHERE payments.status IN ('pending', 'failed') "
+        "AND NOT payments.needs_review AND EXISTS (SELECT 1 FROM payment_attempts "
+        "WHERE payment_attempts.payment_id = payments.id AND payment_attempts.state = 'approved')",
+    ),
+)
+
+_ONCE: Final = (
+    Rule(
+        "one_open_attempt",
+        "At most one attempt of a payment is open.",
+        f"SELECT payment_id AS id, COUNT(*) AS found FROM payment_attempts WHERE state IN {_OPEN} "
+        "GROUP BY payment_id HAVING COUNT(*) > 1",
+    ),
+    Rule(
+        "open_attempt_is_watched",
+        "What a provider has not answered for is asked again later, or waits for a person.",
+        f"SELECT payments.id, payments.status AS found FROM payments JOIN payment_attempts "
+        f"ON payment_attempts.payment_id = payments.id AND payment_attempts.state IN {_OPEN} "
+        "WHERE NOT payments.needs_review AND NOT EXISTS (SELECT 1 FROM due "
+        "WHERE due.kind = 'reconcile_payment' AND due.object_id = CAST(payments.id AS VARCHAR(64)))",
+    ),
+    Rule(
+        "one_live_payment",
+        "At most one payment of a session is pending.",
+        "SELECT session_id AS id, COUNT(*) AS found FROM payments WHERE status = 'pending' AND session_id IS NOT NULL "
+        "GROUP BY session_id HAVING COUNT(*) > 1",
+    ),
+    Rule(
+        "paid_once",
+        "At most one payment of a session has succeeded.",
+        f"SELECT session_id AS id, COUNT(*) AS found FROM payments WHERE session_id IS NOT NULL "
+        f"AND (status = 'authorized' OR status IN {_TOOK_MONEY}) GROUP BY session_id HAVING COUNT(*) > 1",
+    ),
+)
+
+_ORDERS: Final = (
+    Rule(
+        "order_total_adds_up",
+        "An order's total is its subtotal less discount plus shipping and tax.",
+        "SELECT id, total AS found FROM orders WHERE total <> subtotal - discount_total + shipping_total + tax_total",
+    ),
+    Rule(
+        "order_is_its_lines",
+        "An order's amounts are the sums of its lines.",
+        "SELECT orders.id, orders.subtotal AS found FROM orders LEFT JOIN (SELECT order_id, "
+        "SUM(unit_price * quantity) AS subtotal, SUM(discount_amount) AS discount, SUM(tax_amount) AS tax, "
+        "SUM(total) AS total FROM order_lines GROUP BY order_id) AS lines ON lines.order_id = orders.id "
+        "WHERE orders.subtotal <> COALESCE(lines.subtotal, 0) OR orders.discount_total <> COALESCE(lines.discount, 0) "
+        "OR orders.tax_total <> COALESCE(lines.tax, 0) "
+        "OR orders.total <> COALESCE(lines.total, 0) + orders.shipping_total",
+    ),
+    Rule(
+        "cart_total_adds_up",
+        "A cart's total is its subtotal less discount plus shipping and tax, and its subtotal is the sum of its lines.",
+        "SELECT carts.id, carts.total AS found FROM carts LEFT JOIN (SELECT cart_id, "
+        "SUM(unit_price * quantity) AS subtotal, SUM(discount_amount) AS discount FROM cart_items GROUP BY cart_id) "
+        "AS lines ON lines.cart_id = carts.id WHERE carts.total <> "
+        "carts.subtotal - carts.discount_total + carts.shipping_total + carts.tax_total "
+        "OR carts.subtotal <> COALESCE(lines.subtotal, 0) OR carts.discount_total <> COALESCE(lines.discount, 0)",
+    ),
+    Rule(
+        "charged_is_ordered",
+        "What was authorized for an order is the order's total.",
+        "SELECT payments.id, payments.amount AS found FROM payments JOIN orders ON orders.id = payments.order_id "
+        f"WHERE (payments.status = 'authorized' OR payments.status IN {_TOOK_MONEY}) AND payments.amount <> orders.total",
+    ),
+    Rule(
+        "paid_order_moves_on",
+        "The order of a captured payment is neither a draft nor pending.",
+        "SELECT orders.id, orders.status AS found FROM orders JOIN payments ON payments.order_id = orders.id "
+        f"WHERE payments.status IN {_TOOK_MONEY} AND orders.status IN ('draft', 'pending')",
+    ),
+    Rule(
+        "order_follows_payment",
+        "An order that counts as paid has a payment of that status.",
+        "SELECT orders.id, orders.payment_status AS found FROM orders WHERE orders.payment_status IS NOT NULL "
+        "AND NOT EXISTS (SELECT 1 FROM payments WHERE payments.order_id = orders.id "
+        "AND payments.status = orders.payment_status)",
+    ),
+    Rule(
+        "completed_session_is_paid",
+        "A completed session has an order and a payment that is not open or failed.",
+        "SELECT checkout_sessions.id, checkout_sessions.status AS found FROM checkout_sessions "
+        "LEFT JOIN payments ON payments.id = checkout_sessions.payment_id WHERE checkout_sessions.status = 'completed' "
+        "AND (checkout_sessions.order_id IS NULL OR payments.id IS NULL OR payments.status IN ('pending', 'failed') "
+        "OR payments.order_id <> checkout_sessions.order_id)",
+    ),
+    Rule(
+        "paid_session_is_completed",
+        "The session of a payment that succeeded is completed.",
+        "SELECT checkout_sessions.id, checkout_sessions.status AS found FROM checkout_sessions "
+        "JOIN payments ON payments.session_id = checkout_sessions.id "
+        f"WHERE payments.status IN {_TOOK_MONEY} AND checkout_sessions.status <> 'completed'",
+    ),
+    Rule(
+        "converted_cart_has_order",
+        "A converted cart names its order.",
+        "SELECT carts.id, carts.status AS found FROM carts LEFT JOIN orders ON orders.id = carts.order_id "
+        "WHERE carts.status = 'converted' AND orders.id IS NULL",
+    ),
+)
+
+
+def _counted(table: str) -> Rule:
+    return Rule(
+        f"events_of_{table}",
+        f"The events of {table} count 1, 2, 3 without gap, up to the row's own count.",
+        f"SELECT {table}.id, {table}.sequence AS found FROM {table} LEFT JOIN (SELECT object_id, COUNT(*) AS many, "
+        "MIN(sequence) AS first, MAX(sequence) AS last FROM events GROUP BY object_id) AS told "
+        f"ON told.object_id = CAST({table}.id AS VARCHAR(64)) WHERE {table}.sequence <> COALESCE(told.many, 0) "
+        f"OR {table}.sequence <> COALESCE(told.last, 0) OR COALESCE(told.first, 1) <> 1",
+    )
+
+
+def _same_scope(child: str, parent: str, key: str) -> Rule:
+    columns = ("workspace_id", "environment_id", "application_id")
+    differs = " OR ".join(f"child.{name} <> parent.{name}" for name in columns)
+    return Rule(
+        f"scope_of_{child}",
+        f"Rows of {child} belong to the scope of their row in {parent}.",
+        f"SELECT parent.id, child.environment_id AS found FROM {child} AS child "
+        f"JOIN {parent} AS parent ON parent.id = child.{key} WHERE {differs}",
+    )
+
+
+RULES: Final = (
+    *_MONEY,
+    *_ONCE,
+    *_ORDERS,
+    *(_counted(table) for table in ("carts", "checkout_sessions", "orders", "payments")),
+    _same_scope("cart_items", "carts", "cart_id"),
+    _same_scope("order_lines", "orders", "order_id"),
+    _same_scope("payments", "orders", "order_id"),
+    _same_scope("payment_attempts", "payments", "payment_id"),
+    _same_scope("transactions", "payments", "payment_id"),
+    _same_scope("ledger_entries", "payments", "payment_id"),
+)

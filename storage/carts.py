@@ -1,0 +1,223 @@
+"""Carts in rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from penstock.caller import Scope
+from penstock.cart import Cart, CartStatus, LineItem, ShippingSelection, TaxLine
+from penstock.pricing import Totals
+from storage import scoped
+from storage.children import with_children
+from storage.events import write_events
+from storage.lists import wired
+from storage.scoped import ScopedConnection, value
+from storage.statement import Statement
+from storage.tables import cart_items, carts, events
+from storage.types import Whole
+
+_KEPT = ("currency", "created_at")
+_OWN = [each.name for each in carts.columns if each.name not in ("workspace_id", "environment_id", "application_id")]
+_CHANGED = [name for name in _OWN if name not in ("id", *_KEPT)]
+_ITEM = [
+    "id",
+    "name",
+    "unit_price",
+    "type",
+    "quantity",
+    "tax_amount",
+    "discount_amount",
+    "reference_id",
+    "description",
+    "image_url",
+    "requires_shipping",
+    "metadata",
+]
+_ITEM_CHANGED = ["quantity", "unit_price", "tax_amount", "discount_amount", "metadata"]
+
+_select = scoped.select(*(carts.c[name] for name in _OWN)).where(scoped.by_id(carts))
+_GET_FOR_UPDATE = Statement(_select.with_for_update())
+_ADD = Statement(scoped.insert(carts))
+_SAVE = Statement(scoped.update(carts, _CHANGED).where(scoped.by_id(carts)))
+_of_cart = cart_items.c.cart_id == value(carts.c.id)
+_GET = with_children(
+    [carts.c[name] for name in _OWN], [cart_items.c[name] for name in (*_ITEM, "position")], _of_cart, "position"
+)
+_ITEMS = Statement(
+    scoped.select(*(cart_items.c[name] for name in _ITEM)).where(_of_cart).order_by(cart_items.c.position)
+)
+_last = scoped.select(sa.func.coalesce(sa.func.max(cart_items.c.position), 0) + 1).where(
+    cart_items.c.cart_id == value(cart_items.c.cart_id)
+)
+_ADD_ITEM = Statement(scoped.insert(cart_items).values(position=_last.scalar_subquery()))
+_ADD_FIRST_ITEMS = Statement(scoped.insert(cart_items))
+_SAVE_ITEM = Statement(scoped.update(cart_items, _ITEM_CHANGED).where(scoped.by_id(cart_items)))
+_REMOVE_ITEM = Statement(scoped.delete(cart_items).where(scoped.by_id(cart_items)))
+_EVENTS = Statement(
+    scoped.select(
+        *map(wired, (events.c.id, events.c.type, events.c.sequence, events.c.data, events.c.created_at)),
+    )
+    .where(events.c.object_id == value(events.c.object_id), events.c.sequence > sa.bindparam("after", type_=Whole()))
+    .order_by(events.c.sequence)
+    .limit(sa.bindparam("limit", type_=Whole()))
+)
+
+
+class CartRows:
+    """The carts of one scope."""
+
+    def __init__(self, connection: ScopedConnection, now: datetime) -> None:
+        self._connection = connection
+        self._now = now
+
+    def get(self, cart_id: str) -> Cart | None:
+        """Return a cart with its lines."""
+        row = self._connection.row(_GET, {"id": cart_id})
+        return None if row is None else _from_row(row, row.children, self._connection.scope)
+
+    def get_for_update(self, cart_id: str) -> Cart | None:
+        """Return a cart with its lines and hold its row until the block ends."""
+        row = self._connection.row(_GET_FOR_UPDATE, {"id": cart_id})
+        if row is None:
+            return None
+        return _from_row(row, self._connection.rows(_ITEMS, {"id": cart_id}), self._connection.scope)
+
+    def add(self, cart: Cart) -> None:
+        """Write a new cart with its lines and events."""
+        self._connection.run(_ADD, _to_row(cart))
+        lines = [_item_to_row(cart.id, item, index) for index, item in enumerate(cart.items, 1)]
+        self._connection.run_many(_ADD_FIRST_ITEMS, lines)
+        write_events(self._connection, "cart", cart.id, cart, self._now)
+
+    def save(self, cart: Cart) -> None:
+        """Write the cart's own row and its events."""
+        self._connection.run(_SAVE, _to_row(cart))
+        write_events(self._connection, "cart", cart.id, cart, self._now)
+
+    def add_item(self, cart_id: str, item: LineItem) -> None:
+        """Write a new line behind the others."""
+        self._connection.run(_ADD_ITEM, _item_to_row(cart_id, item, 0))
+
+    def save_item(self, item: LineItem) -> None:
+        """Write a line's quantity, amounts and metadata."""
+        self._connection.run(_SAVE_ITEM, {"id": item.id, **{name: getattr(item, name) for name in _ITEM_CHANGED}})
+
+    def remove_item(self, item_id: str) -> None:
+        """Delete a line."""
+        self._connection.run(_REMOVE_ITEM, {"id": item_id})
+
+    def events(self, cart_id: str, *, after: int, limit: int) -> Sequence[Mapping[str, Any]]:
+        """Return events in the wire's shape, by sequence. A payload is an `orjson.Fragment`."""
+        found = self._connection.rows(_EVENTS, {"object_id": cart_id, "after": after, "limit": limit})
+        return [
+            {
+                "id": row.id,
+                "eventType": row.type,
+                "sequence": row.sequence,
+                "payload": row.data,
+                "createdAt": row.created_at,
+            }
+            for row in found
+        ]
+
+
+def _to_row(cart: Cart) -> dict[str, Any]:
+    totals = cart.totals
+    return {
+        "id": cart.id,
+        "status": cart.status.value,
+        "currency": cart.currency,
+        "customer_id": cart.customer_id,
+        "customer_email": cart.customer_email,
+        "shipping_address": cart.shipping_address,
+        "billing_address": cart.billing_address,
+        "notes": cart.notes,
+        "metadata": cart.metadata,
+        "shipping": shipping_to_json(cart.shipping),
+        "tax_lines": tax_lines_to_json(cart.tax_lines),
+        "subtotal": totals.subtotal,
+        "discount_total": totals.discount_total,
+        "shipping_total": totals.shipping_total,
+        "tax_total": totals.tax_total,
+        "total": totals.total,
+        "order_id": cart.order_id,
+        "is_frozen": cart.is_frozen,
+        "live_payment_id": cart.live_payment_id,
+        "sequence": cart.sequence,
+        "created_at": cart.created_at,
+        "updated_at": cart.updated_at,
+    }
+
+
+def _from_row(row: Any, items: Sequence[Any], scope: Scope) -> Cart:
+    return Cart(
+        id=row.id,
+        scope=scope,
+        currency=row.currency,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        status=CartStatus(row.status),
+        customer_id=row.customer_id,
+        customer_email=row.customer_email,
+        shipping_address=row.shipping_address,
+        billing_address=row.billing_address,
+        notes=row.notes,
+        metadata=row.metadata,
+        items=[_item_from_row(item) for item in items],
+        shipping=shipping_from_json(row.shipping),
+        tax_lines=tax_lines_from_json(row.tax_lines),
+        totals=totals_from_row(row),
+        order_id=row.order_id,
+        is_frozen=row.is_frozen,
+        live_payment_id=row.live_payment_id,
+        sequence=row.sequence,
+    )
+
+
+def _item_from_row(row: Any) -> LineItem:
+    return LineItem(
+        id=row.id,
+        name=row.name,
+        unit_price=row.unit_price,
+        type=row.type,
+        quantity=row.quantity,
+        tax_amount=row.tax_amount,
+        discount_amount=row.discount_amount,
+        reference_id=row.reference_id,
+        description=row.description,
+        image_url=row.image_url,
+        requires_shipping=row.requires_shipping,
+        metadata=row.metadata,
+    )
+
+
+def _item_to_row(cart_id: str, item: LineItem, position: int) -> dict[str, Any]:
+    return {**{name: getattr(item, name) for name in _ITEM}, "cart_id": cart_id, "position": position}
+
+
+def totals_from_row(row: Any) -> Totals:
+    """Return the totals of a row that has the five columns."""
+    return Totals(row.subtotal, row.discount_total, row.shipping_total, row.tax_total)
+
+
+def shipping_to_json(shipping: ShippingSelection | None) -> dict[str, Any] | None:
+    """Return a shipping selection as its column keeps it."""
+    return None if shipping is None else asdict(shipping)
+
+
+def shipping_from_json(kept: Mapping[str, Any] | None) -> ShippingSelection | None:
+    """Return a shipping selection from its column."""
+    return None if kept is None else ShippingSelection(**kept)
+
+
+def tax_lines_to_json(lines: Sequence[TaxLine]) -> list[dict[str, Any]]:
+    """Return tax lines as their column keeps them."""
+    return [asdict(line) for line in lines]
+
+
+def tax_lines_from_json(kept: Sequence[Mapping[str, Any]]) -> list[TaxLine]:
+    """Return tax lines from their column."""
+    return [TaxLine(**line) for line in kept]

@@ -1,0 +1,93 @@
+"""What must happen later: one row for each kind and object, written by a scope's work and claimed by any relay."""
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from penstock.caller import Scope
+from penstock.ids import new_id
+from penstock.ports import DueRow
+from storage import scoped
+from storage.database import Database
+from storage.scoped import ScopedConnection, value
+from storage.statement import Statement
+from storage.tables import due
+from storage.types import UtcDateTime, Whole
+
+_ADD = scoped.upsert(due, ["kind", "object_id"], ["run_at"])
+_DONE = Statement(scoped.delete(due).where(due.c.kind == value(due.c.kind), due.c.object_id == value(due.c.object_id)))
+
+# A relay serves every tenant: these four go across all of them, and none is reachable from a unit of work.
+_now = sa.bindparam("now", type_=UtcDateTime())
+_is_claimable = sa.and_(due.c.run_at <= _now, sa.or_(due.c.lease_until.is_(None), due.c.lease_until <= _now))
+_waiting = sa.select(due.c.id).where(_is_claimable).order_by(due.c.run_at)
+_is_this_claim = sa.and_(due.c.id == value(due.c.id), due.c.attempts == value(due.c.attempts))
+_ANY_WAITING = Statement(_waiting.limit(1), across=True)
+_CLAIM = Statement(
+    sa.update(due)
+    .where(due.c.id.in_(_waiting.limit(sa.bindparam("limit", type_=Whole())).with_for_update(skip_locked=True)))
+    .values(lease_until=value(due.c.lease_until), attempts=due.c.attempts + 1)
+    .returning(*due.columns),
+    across=True,
+)
+_READ = Statement(sa.select(*due.columns).where(_is_this_claim), across=True)
+_PUT_OFF = Statement(
+    sa.update(due).where(_is_this_claim).values(run_at=value(due.c.run_at), lease_until=None), across=True
+)
+
+
+class DueRows:
+    """What must happen later in one scope."""
+
+    def __init__(self, connection: ScopedConnection) -> None:
+        self._connection = connection
+
+    def add(self, kind: str, object_id: str, run_at: datetime) -> None:
+        """Insert, or move the row that is there. A claim that runs keeps its number and its lease."""
+        row = {
+            "id": new_id(),
+            "kind": kind,
+            "object_id": object_id,
+            "run_at": run_at,
+            "lease_until": None,
+            "attempts": 0,
+        }
+        self._connection.run(_ADD, row)
+
+    def done(self, kind: str, object_id: str) -> None:
+        """Delete the row, if there is one."""
+        self._connection.run(_DONE, {"kind": kind, "object_id": object_id})
+
+
+class DueTable:
+    """The rows of every tenant, as relays and workers see them. Each call is a transaction of its own."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def claim(self, now: datetime, *, limit: int, lease: timedelta) -> Sequence[DueRow]:
+        """Claim what is due and not leased, oldest first: counts the claim and sets the lease. Never waits for a row."""
+        with self._database.reading() as connection:
+            if connection.row(_ANY_WAITING, {"now": now}) is None:
+                return []
+        with self._database.writing() as connection:
+            rows = connection.rows(_CLAIM, {"now": now, "limit": limit, "lease_until": now + lease})
+        return sorted((_from_row(row) for row in rows), key=lambda row: row.run_at)
+
+    def read(self, row_id: str, attempt: int) -> DueRow | None:
+        """Return the row if this claim is its last one and it is not done."""
+        with self._database.reading() as connection:
+            row = connection.row(_READ, {"id": row_id, "attempts": attempt})
+        return None if row is None else _from_row(row)
+
+    def put_off(self, row: DueRow, run_at: datetime) -> bool:
+        """Give the row back until ``run_at``. False if it is done or somebody else's by now."""
+        with self._database.writing() as connection:
+            return connection.run(_PUT_OFF, {"id": row.id, "attempts": row.attempt, "run_at": run_at}) == 1
+
+
+def _from_row(row: Any) -> DueRow:
+    scope = Scope(row.workspace_id, row.environment_id, row.application_id)
+    return DueRow(row.id, scope, row.kind, row.object_id, row.run_at, row.attempts)

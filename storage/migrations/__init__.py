@@ -1,0 +1,1 @@
+"""The schema's history: each revision says one step, for both databases."""

@@ -1,0 +1,230 @@
+"""Orders in rows."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from penstock.caller import Scope
+from penstock.order import Order, OrderLine, OrderStatus
+from penstock.payment import PaymentStatus
+from penstock.ports import Page
+from storage import scoped
+from storage.carts import (
+    shipping_from_json,
+    shipping_to_json,
+    tax_lines_from_json,
+    tax_lines_to_json,
+    totals_from_row,
+)
+from storage.children import with_children
+from storage.columns import SCOPE_COLUMNS
+from storage.cursors import Cursors
+from storage.events import write_events
+from storage.lists import Listing, nothing
+from storage.scoped import ScopedConnection, value
+from storage.statement import Statement
+from storage.tables import order_lines, orders
+from storage.types import Text, canonical
+
+_ESCAPE: Final = "\\"
+_OWN = [each.name for each in orders.columns if each.name not in (*SCOPE_COLUMNS, "search")]
+_KEPT = ("id", "number", "source", "cart_id", "external_cart_id", "currency", "created_at")
+_CHANGED = [name for name in (*_OWN, "search") if name not in _KEPT]
+_LINE = [each.name for each in order_lines.columns if each.name not in (*SCOPE_COLUMNS, "order_id", "position")]
+
+_select = scoped.select(*(orders.c[name] for name in _OWN)).where(scoped.by_id(orders))
+_GET_FOR_UPDATE = Statement(_select.with_for_update())
+_ADD = Statement(scoped.insert(orders))
+_SAVE = Statement(scoped.update(orders, _CHANGED).where(scoped.by_id(orders)))
+_of_order = order_lines.c.order_id == value(orders.c.id)
+_GET = with_children(
+    [orders.c[name] for name in _OWN], [order_lines.c[name] for name in (*_LINE, "position")], _of_order, "position"
+)
+_LINES = Statement(
+    scoped.select(*(order_lines.c[name] for name in _LINE)).where(_of_order).order_by(order_lines.c.position)
+)
+_ADD_LINES = Statement(scoped.insert(order_lines))
+_REMOVE_LINES = Statement(scoped.delete(order_lines).where(_of_order))
+
+
+class OrderRows:
+    """The orders of one scope."""
+
+    def __init__(self, connection: ScopedConnection, now: datetime, cursors: Cursors) -> None:
+        self._connection = connection
+        self._now = now
+        self._cursors = cursors
+
+    def get(self, order_id: str) -> Order | None:
+        """Return an order with its lines."""
+        row = self._connection.row(_GET, {"id": order_id})
+        return None if row is None else _from_row(row, row.children, self._connection.scope)
+
+    def get_for_update(self, order_id: str) -> Order | None:
+        """Return an order with its lines and hold its row until the block ends."""
+        row = self._connection.row(_GET_FOR_UPDATE, {"id": order_id})
+        if row is None:
+            return None
+        return _from_row(row, self._connection.rows(_LINES, {"id": order_id}), self._connection.scope)
+
+    def add(self, order: Order) -> None:
+        """Write a new order with its lines and events."""
+        self._connection.run(_ADD, _to_row(order))
+        self._add_lines(order)
+        write_events(self._connection, "order", order.id, order, self._now)
+
+    def save(self, order: Order) -> None:
+        """Write the order's own row and its events; not its lines."""
+        self._connection.run(_SAVE, _to_row(order))
+        write_events(self._connection, "order", order.id, order, self._now)
+
+    def replace_lines(self, order: Order) -> None:
+        """Write the order's lines in place of those that are there."""
+        self._connection.run(_REMOVE_LINES, {"id": order.id})
+        self._add_lines(order)
+
+    def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Page:
+        """Return a page of orders, newest first. Filters: status, payment_status, q, customer_id, application_id."""
+        wanted = dict(filters)
+        application_id = wanted.pop("application_id", None)
+        if application_id not in (None, self._connection.scope.application_id):
+            return nothing(cursor, limit)
+        if "q" in wanted:
+            wanted["q"] = pattern(wanted["q"])
+        return _LISTING.page(self._connection, self._cursors, wanted, cursor=cursor, limit=limit)
+
+    def _add_lines(self, order: Order) -> None:
+        rows = [_line_to_row(order.id, line, index) for index, line in enumerate(order.lines, 1)]
+        self._connection.run_many(_ADD_LINES, rows)
+
+
+def pattern(text: str) -> str:
+    """Return the LIKE pattern that finds a text anywhere, taken as it is and without regard to case."""
+    for special in (_ESCAPE, "%", "_"):
+        text = text.replace(special, _ESCAPE + special)
+    return f"%{text.lower()}%"
+
+
+def _search_text(order: Order) -> str:
+    # One line for each field: a search text has no line break in it, so it matches within one field only.
+    fields = (order.id, order.number, order.status.value, order.source, order.discount_code, canonical(order.metadata))
+    return "\n".join(field for field in fields if field).lower()
+
+
+def _to_row(order: Order) -> dict[str, Any]:
+    totals = order.totals
+    return {
+        "id": order.id,
+        "number": order.number,
+        "status": order.status.value,
+        "payment_status": order.payment_status.value if order.payment_status else None,
+        "source": order.source,
+        "payment_method": order.payment_method,
+        "cart_id": order.cart_id,
+        "external_cart_id": order.external_cart_id,
+        "session_id": order.session_id,
+        "customer_id": order.customer_id,
+        "customer_email": order.customer_email,
+        "currency": order.currency,
+        "subtotal": totals.subtotal,
+        "discount_total": totals.discount_total,
+        "shipping_total": totals.shipping_total,
+        "tax_total": totals.tax_total,
+        "total": totals.total,
+        "discount_code": order.discount_code,
+        "metadata": order.metadata,
+        "shipping": shipping_to_json(order.shipping),
+        "tax_lines": tax_lines_to_json(order.tax_lines),
+        "shipping_address": order.shipping_address,
+        "billing_address": order.billing_address,
+        "search": _search_text(order),
+        "sequence": order.sequence,
+        "created_at": order.created_at,
+        "updated_at": order.updated_at,
+    }
+
+
+def _from_row(row: Any, lines: Sequence[Any], scope: Scope) -> Order:
+    return Order(
+        id=row.id,
+        scope=scope,
+        number=row.number,
+        currency=row.currency,
+        created_at=row.created_at,
+        updated_at=row.updated_at,
+        status=OrderStatus(row.status),
+        payment_status=PaymentStatus(row.payment_status) if row.payment_status else None,
+        source=row.source,
+        cart_id=row.cart_id,
+        external_cart_id=row.external_cart_id,
+        session_id=row.session_id,
+        customer_id=row.customer_id,
+        customer_email=row.customer_email,
+        payment_method=row.payment_method,
+        discount_code=row.discount_code,
+        totals=totals_from_row(row),
+        lines=[_line_from_row(line) for line in lines],
+        shipping=shipping_from_json(row.shipping),
+        tax_lines=tax_lines_from_json(row.tax_lines),
+        shipping_address=row.shipping_address,
+        billing_address=row.billing_address,
+        metadata=row.metadata,
+        sequence=row.sequence,
+    )
+
+
+def _line_from_row(row: Any) -> OrderLine:
+    return OrderLine(**{name: getattr(row, name) for name in _LINE})
+
+
+def _line_to_row(order_id: str, line: OrderLine, position: int) -> dict[str, Any]:
+    return {**{name: getattr(line, name) for name in _LINE}, "order_id": order_id, "position": position}
+
+
+def _record(row: Any) -> dict[str, Any]:
+    """Return an order without its lines, as the wire's lists have it; its metadata is an `orjson.Fragment`."""
+    return {
+        "id": row.id,
+        "orderNumber": row.number,
+        "status": row.status,
+        "paymentStatus": row.payment_status,
+        "source": row.source,
+        "paymentMethod": row.payment_method,
+        "applicationId": row.application_id,
+        "environmentId": row.environment_id,
+        "cartId": row.cart_id,
+        "externalCartId": row.external_cart_id,
+        "sessionId": row.session_id,
+        "customerId": row.customer_id,
+        "customerEmail": row.customer_email,
+        "currency": row.currency,
+        "subtotal": row.subtotal,
+        "discountTotal": row.discount_total,
+        "shippingTotal": row.shipping_total,
+        "taxTotal": row.tax_total,
+        "total": row.total,
+        "discountCode": row.discount_code,
+        "metadata": row.metadata,
+        "createdAt": row.created_at,
+        "updatedAt": row.updated_at,
+    }
+
+
+_NOT_LISTED = ("shipping", "tax_lines", "shipping_address", "billing_address", "sequence")
+_LISTING = Listing(
+    orders,
+    [
+        orders.c.application_id,
+        orders.c.environment_id,
+        *(orders.c[name] for name in _OWN if name not in _NOT_LISTED),
+    ],
+    {
+        "status": orders.c.status == value(orders.c.status),
+        "payment_status": orders.c.payment_status == value(orders.c.payment_status),
+        "customer_id": orders.c.customer_id == value(orders.c.customer_id),
+        "q": orders.c.search.like(sa.bindparam("q", type_=Text(300)), escape=_ESCAPE),
+    },
+    _record,
+)

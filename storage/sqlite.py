@@ -1,0 +1,185 @@
+"""SQLite: one file, one host, one writer at a time, and many readers that never wait for it."""
+
+import sqlite3
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any, Final
+
+from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
+from sqlalchemy.engine import URL
+
+from storage.database import (
+    BrokenRule,
+    Connection,
+    Database,
+    DatabaseUnavailable,
+    LockTimeout,
+    ReadOnlyBlock,
+)
+from storage.group_commit import GroupCommit
+from storage.statement import Statement, Values
+
+WAIT_SECONDS: Final = 10.0
+"""How long a writer waits for another one, in this process or the next."""
+
+_STATEMENTS_KEPT: Final = 512
+_SETTINGS: Final = (
+    "PRAGMA journal_mode=WAL",
+    "PRAGMA synchronous=FULL",
+    "PRAGMA foreign_keys=ON",
+    "PRAGMA temp_store=MEMORY",
+    f"PRAGMA busy_timeout={int(WAIT_SECONDS * 1000)}",
+)
+
+
+class SqliteConnection(Connection):
+    """An open block on a SQLite connection."""
+
+    __slots__ = ("_cursor", "_dialect", "_is_writing")
+
+    def __init__(self, cursor: sqlite3.Cursor, dialect: SQLiteDialect_pysqlite, *, is_writing: bool) -> None:
+        self._cursor = cursor
+        self._dialect = dialect
+        self._is_writing = is_writing
+
+    def rows(self, statement: Statement, values: Values) -> list[Any]:
+        """Return all rows of a statement."""
+        ready = statement.ready(self._dialect)
+        make = ready.row
+        return [make(raw) for raw in self._execute(ready.sql, ready.bind(values)).fetchall()]
+
+    def row(self, statement: Statement, values: Values) -> Any:
+        """Return the first row of a statement, or None."""
+        ready = statement.ready(self._dialect)
+        raw = self._execute(ready.sql, ready.bind(values)).fetchone()
+        return None if raw is None else ready.row(raw)
+
+    def run(self, statement: Statement, values: Values) -> int:
+        """Write, and return how many rows were touched."""
+        self._assert_writing()
+        ready = statement.ready(self._dialect)
+        return self._execute(ready.sql, ready.bind(values)).rowcount
+
+    def run_many(self, statement: Statement, values: Sequence[Values]) -> None:
+        """Write once for each set of values."""
+        self._assert_writing()
+        ready = statement.ready(self._dialect)
+        try:
+            self._cursor.executemany(ready.sql, [ready.bind(each) for each in values])
+        except sqlite3.Error as exc:
+            raise _translated(exc) from exc
+
+    def _execute(self, sql: str, values: Sequence[Any]) -> sqlite3.Cursor:
+        try:
+            return self._cursor.execute(sql, values)
+        except sqlite3.Error as exc:
+            raise _translated(exc) from exc
+
+    def _assert_writing(self) -> None:
+        if not self._is_writing:
+            raise ReadOnlyBlock("this block was opened for reading")
+
+
+class SqliteDatabase(Database):
+    """A SQLite file. Writers of this process stand in line; those of other processes are waited for by SQLite."""
+
+    def __init__(self, url: URL) -> None:
+        super().__init__(url, SQLiteDialect_pysqlite())
+        self._path = url.database or ""
+        self._idle: deque[sqlite3.Cursor] = deque()
+        self._writer = GroupCommit(self._connect)
+        self._is_closed = False
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """Open one transaction, as the only writer."""
+        try:
+            with self._writer.block(WAIT_SECONDS) as cursor:
+                yield SqliteConnection(cursor, self.dialect, is_writing=True)  # type: ignore[arg-type]  # set in __init__
+        except sqlite3.Error as exc:
+            raise _translated(exc) from exc
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """Open a block that reads one state of the database, whatever is written meanwhile."""
+        cursor = self._take()
+        try:
+            _control(cursor, "BEGIN")
+            yield SqliteConnection(cursor, self.dialect, is_writing=False)  # type: ignore[arg-type]  # set in __init__
+        finally:
+            self._give_back(cursor)
+
+    def close(self) -> None:
+        """Close every connection that nobody uses; the ones in use close when they are given back."""
+        self._is_closed = True
+        self._writer.close()
+        while self._idle:
+            self._idle.pop().connection.close()
+
+    def _take(self) -> sqlite3.Cursor:
+        try:
+            return self._idle.pop()
+        except IndexError:
+            return self._connect()
+
+    def _give_back(self, cursor: sqlite3.Cursor) -> None:
+        try:
+            if cursor.connection.in_transaction:
+                cursor.execute("COMMIT")
+        except sqlite3.Error:
+            cursor.connection.close()
+            return
+        if self._is_closed:
+            cursor.connection.close()
+        else:
+            self._idle.append(cursor)
+
+    def _connect(self) -> sqlite3.Cursor:
+        try:
+            connection = sqlite3.connect(
+                self._path,
+                timeout=WAIT_SECONDS,
+                isolation_level=None,
+                check_same_thread=False,
+                cached_statements=_STATEMENTS_KEPT,
+            )
+            cursor = connection.cursor()
+            for setting in _SETTINGS:
+                cursor.execute(setting)
+        except sqlite3.Error as exc:
+            raise _translated(exc) from exc
+        return cursor
+
+
+def _control(cursor: sqlite3.Cursor, command: str) -> None:
+    try:
+        cursor.execute(command)
+    except sqlite3.Error as exc:
+        raise _translated(exc) from exc
+
+
+def _translated(exc: sqlite3.Error) -> Exception:
+    """Return what an error of the driver means here; one that is our fault stays as it is."""
+    code = (getattr(exc, "sqlite_errorcode", None) or 0) & 0xFF
+    if isinstance(exc, sqlite3.IntegrityError):
+        return BrokenRule(str(exc).rpartition(": ")[2])
+    if code in (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED):
+        return LockTimeout("Another process held the database for too long.")
+    if code in _OUTSIDE:
+        return DatabaseUnavailable()
+    return exc
+
+
+_OUTSIDE: Final = frozenset(
+    {
+        sqlite3.SQLITE_CANTOPEN,
+        sqlite3.SQLITE_FULL,
+        sqlite3.SQLITE_IOERR,
+        sqlite3.SQLITE_READONLY,
+        sqlite3.SQLITE_NOTADB,
+        sqlite3.SQLITE_CORRUPT,
+        sqlite3.SQLITE_PERM,
+        sqlite3.SQLITE_AUTH,
+    }
+)

@@ -1,0 +1,178 @@
+"""The tables of a tenant's setting: who it is, its keys, its accounts at providers, and what must happen when."""
+
+from sqlalchemy import Index, UniqueConstraint
+
+from storage.columns import (
+    SCOPE_COLUMNS,
+    at,
+    belongs_to,
+    column,
+    id_column,
+    metadata,
+    newest_first,
+    optional,
+    table,
+    tenant_table,
+)
+from storage.payment_tables import ledger_entries, payment_attempts, payments, transactions
+from storage.shop_tables import cart_items, carts, checkout_sessions, order_lines, orders
+from storage.types import Bytes, Flag, JsonText, Text, UtcDateTime, Whole
+
+workspaces = table(
+    "workspaces",
+    id_column(),
+    column("name", Text(100)),
+    column("lifecycle_stage", Text(16)),
+    column("billing_status", Text(16)),
+    column("is_partner", Flag()),
+    column("has_payment_method", Flag()),
+    optional("trial_ends_at", UtcDateTime()),
+    at("created_at"),
+)
+
+applications = table(
+    "applications",
+    id_column(),
+    belongs_to("workspace_id", "workspaces.id"),
+    column("name", Text(100)),
+    at("created_at"),
+    Index("ix_applications_workspace_id", "workspace_id"),
+)
+
+environments = table(
+    "environments",
+    id_column(),
+    belongs_to("workspace_id", "workspaces.id"),
+    column("slug", Text(40)),
+    column("name", Text(100)),
+    column("is_production", Flag()),
+    at("created_at"),
+    optional("archived_at", UtcDateTime()),
+    UniqueConstraint("workspace_id", "slug"),
+)
+
+members = table(
+    "members",
+    id_column(),
+    belongs_to("workspace_id", "workspaces.id"),
+    column("subject", Text(255)),
+    column("email", Text(254)),
+    column("role", Text(64)),
+    at("created_at"),
+    UniqueConstraint("workspace_id", "subject"),
+)
+
+api_keys = tenant_table(
+    "api_keys",
+    id_column(),
+    column("name", Text(100)),
+    column("kind", Text(16)),
+    column("prefix", Text(64)),
+    column("last4", Text(4)),
+    column("digest", Text(128)),
+    column("scopes", JsonText()),
+    optional("created_by", Text(255)),
+    at("created_at"),
+    optional("last_used_at", UtcDateTime()),
+    optional("revoked_at", UtcDateTime()),
+    UniqueConstraint("digest"),
+    newest_first("ix_api_keys_newest"),
+)
+
+connections = tenant_table(
+    "connections",
+    id_column(),
+    column("connector", Text(64)),
+    column("settings", JsonText()),
+    column("environment", Text(16)),
+    column("is_active", Flag()),
+    column("display_name", Text(100)),
+    column("position", Whole()),
+    at("created_at"),
+    Index("ix_connections_position", "environment_id", "application_id", "position"),
+)
+
+embed_configs = tenant_table(
+    "embed_configs",
+    column("allowed_origins", JsonText()),
+    optional("primary_color", Text(7)),
+    optional("logo_url", Text(2048)),
+    optional("merchant_name", Text(100)),
+    optional("storefront_base_url", Text(2048)),
+    optional("cart_recovery_url_template", Text(2048)),
+    optional("cart_abandonment_threshold_minutes", Whole(0, 129_600)),
+    at("updated_at"),
+    UniqueConstraint(*SCOPE_COLUMNS, name="uq_embed_configs_scope"),
+)
+
+events = tenant_table(
+    "events",
+    id_column(),
+    column("type", Text(64)),
+    column("object_type", Text(32)),
+    column("object_id", Text(64)),
+    column("sequence", Whole(1)),
+    column("data", JsonText()),
+    at("created_at"),
+    optional("dispatched_at", UtcDateTime()),
+    UniqueConstraint("object_id", "sequence"),
+)
+Index(
+    "ix_events_waiting",
+    events.c.created_at,
+    events.c.id,
+    sqlite_where=events.c.dispatched_at.is_(None),
+    postgresql_where=events.c.dispatched_at.is_(None),
+)
+
+due = tenant_table(
+    "due",
+    id_column(),
+    column("kind", Text(64)),
+    column("object_id", Text(64)),
+    column("run_at", UtcDateTime()),
+    optional("lease_until", UtcDateTime()),
+    column("attempts", Whole()),
+    UniqueConstraint("kind", "object_id"),
+    Index("ix_due_run_at", "run_at"),
+)
+
+idempotency_keys = tenant_table(
+    "idempotency_keys",
+    column("principal_id", Text(64)),
+    column("operation", Text(255)),
+    column("key", Text(255)),
+    column("fingerprint", Text(64)),
+    column("lease_until", UtcDateTime()),
+    column("expires_at", UtcDateTime()),
+    optional("status", Whole(100, 599)),
+    optional("body", Bytes()),
+    optional("headers", JsonText()),
+    UniqueConstraint(*SCOPE_COLUMNS, "principal_id", "operation", "key", name="uq_idempotency_keys_claim"),
+    Index("ix_idempotency_keys_expires_at", "expires_at"),
+)
+
+TENANT_TABLES = frozenset(each for each in metadata.tables.values() if each.info.get("is_tenant"))
+
+__all__ = [
+    "api_keys",
+    "applications",
+    "cart_items",
+    "carts",
+    "checkout_sessions",
+    "connections",
+    "due",
+    "embed_configs",
+    "environments",
+    "events",
+    "idempotency_keys",
+    "ledger_entries",
+    "members",
+    "metadata",
+    "order_lines",
+    "orders",
+    "payment_attempts",
+    "payments",
+    "transactions",
+    "workspaces",
+]

@@ -1,0 +1,131 @@
+"""The audit finds nothing in what the flows write, and finds each bad row that is planted."""
+
+import pytest
+import sqlalchemy as sa
+
+from penstock.connector import Approved
+from penstock.flows.settle_payment import RECONCILE
+from penstock.ids import new_id
+from penstock.ledger import capture_posting
+from penstock.session import SessionKind
+from storage.audit import audit
+from storage.audit_rules import RULES
+from tests import make
+
+
+@pytest.fixture
+def ids(work):
+    """A paid checkout, a declined and a waiting one, as the flows leave them."""
+    cart = make.cart(items=2)
+    order, session = make.order(cart_id=cart.id), make.session(kind=SessionKind.CART, cart_id=cart.id)
+    order.take_snapshot(cart, make.NOW)
+    payment = make.payment(order_id=order.id, session_id=session.id, amount=order.totals.total)
+    attempt = payment.begin(attempt_id=new_id(), connection_id=new_id(), connector="one", now=make.NOW)
+    payment.record(attempt, "approved", Approved("ref", payment.money), make.NOW)
+    order.follow(payment, make.NOW)
+    session.begin_payment(payment_id=payment.id, order_id=order.id, digest="d", now=make.NOW)
+    session.complete(make.NOW)
+    cart.enter_payment(payment.id, order.id, make.NOW)
+    cart.convert(make.NOW)
+    waiting_order, waiting = _waiting()
+    posting = capture_posting(payment, make.NOW)
+    with work(make.SCOPE) as uow:
+        uow.carts.add(cart)
+        uow.sessions.add(session)
+        uow.orders.add(order)
+        uow.payments.add(payment)
+        uow.payments.post(posting)
+        uow.orders.add(waiting_order)
+        uow.payments.add(waiting)
+        uow.due.add(RECONCILE, waiting.id, uow.now)
+    return {
+        "cart": cart.id,
+        "session": session.id,
+        "order": order.id,
+        "payment": payment.id,
+        "posting": posting.id,
+        "waiting": waiting.id,
+        "waiting_session": waiting.session_id,
+        "waiting_order": waiting_order.id,
+    }
+
+
+def _waiting():
+    order = make.order(number="ORD-WAITING")
+    payment = make.payment(order_id=order.id, amount=0, session_id="cs_waiting")
+    payment.begin(attempt_id=new_id(), connection_id=new_id(), connector="one", now=make.NOW)
+    order.follow(payment, make.NOW)
+    return order, payment
+
+
+def plant(database, ids, *statements):
+    engine = sa.create_engine(database.url)
+    with engine.begin() as connection:
+        for sql in statements:
+            connection.exec_driver_sql(sql.format(**ids, other=new_id()))
+    engine.dispose()
+
+
+PLANTED = {
+    "ledger_balances": ("UPDATE ledger_entries SET amount = amount - 1 WHERE amount > 0",),
+    "amounts_in_bounds": ("UPDATE payments SET amount_refunded = amount_captured + 1 WHERE id = '{payment}'",),
+    "status_follows_amounts": ("UPDATE payments SET status = 'voided' WHERE id = '{payment}'",),
+    "captured_is_posted": ("DELETE FROM ledger_entries",),
+    "captured_has_transactions": ("DELETE FROM transactions",),
+    "one_currency": ("UPDATE orders SET currency = 'EUR' WHERE id = '{order}'",),
+    "approved_is_counted": (
+        "UPDATE payments SET status = 'failed', amount_captured = 0, amount_authorized = 0 WHERE id = '{payment}'",
+    ),
+    "one_open_attempt": (
+        "DROP INDEX uq_payment_attempts_open",
+        "UPDATE payment_attempts SET number = 2, state = 'unknown', payment_id = '{waiting}' WHERE state = 'approved'",
+    ),
+    "open_attempt_is_watched": ("DELETE FROM due",),
+    "one_live_payment": (
+        "DROP INDEX uq_payments_live",
+        "UPDATE payments SET status = 'pending', session_id = 'cs_waiting' WHERE id = '{payment}'",
+    ),
+    "paid_once": ("UPDATE payments SET status = 'captured', session_id = '{session}' WHERE id = '{waiting}'",),
+    "order_total_adds_up": ("UPDATE orders SET total = total + 1 WHERE id = '{order}'",),
+    "order_is_its_lines": ("DELETE FROM order_lines WHERE position = 2",),
+    "cart_total_adds_up": ("UPDATE cart_items SET quantity = quantity + 1 WHERE position = 1",),
+    "charged_is_ordered": (
+        "UPDATE orders SET total = total - 1, discount_total = discount_total + 1 WHERE id = '{order}'",
+    ),
+    "paid_order_moves_on": ("UPDATE orders SET status = 'pending' WHERE id = '{order}'",),
+    "order_follows_payment": ("UPDATE orders SET payment_status = 'captured' WHERE id = '{waiting_order}'",),
+    "completed_session_is_paid": ("UPDATE checkout_sessions SET payment_id = '{other}'",),
+    "paid_session_is_completed": ("UPDATE checkout_sessions SET status = 'open'",),
+    "converted_cart_has_order": ("UPDATE carts SET order_id = NULL",),
+    "events_of_carts": ("DELETE FROM events WHERE object_id = '{cart}' AND sequence = 2",),
+    "events_of_checkout_sessions": ("UPDATE checkout_sessions SET sequence = sequence + 1",),
+    "events_of_orders": ("DELETE FROM events WHERE object_id = '{order}'",),
+    "events_of_payments": ("UPDATE events SET sequence = 7 WHERE object_id = '{payment}' AND sequence = 1",),
+    "scope_of_cart_items": ("UPDATE cart_items SET environment_id = '{other}'",),
+    "scope_of_order_lines": ("UPDATE order_lines SET workspace_id = '{other}'",),
+    "scope_of_payments": ("UPDATE payments SET application_id = '{other}' WHERE id = '{payment}'",),
+    "scope_of_payment_attempts": ("UPDATE payment_attempts SET environment_id = '{other}'",),
+    "scope_of_transactions": ("UPDATE transactions SET workspace_id = '{other}'",),
+    "scope_of_ledger_entries": ("UPDATE ledger_entries SET application_id = '{other}'",),
+}
+
+
+def test_what_the_flows_write_breaks_no_rule(database, ids):
+    assert audit(database) == []
+
+
+def test_an_empty_database_breaks_no_rule(database):
+    assert audit(database) == []
+
+
+def test_every_rule_has_a_planted_row():
+    assert {rule.name for rule in RULES} == set(PLANTED)
+
+
+@pytest.mark.parametrize("rule", PLANTED)
+def test_the_audit_finds(database, ids, rule):
+    plant(database, ids, *PLANTED[rule])
+    found = {finding.rule: finding for finding in audit(database)}
+    assert rule in found
+    assert found[rule].id in ids.values()
+    assert found[rule].says.endswith(".")

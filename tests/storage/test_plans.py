@@ -1,0 +1,68 @@
+"""No statement of a repository reads a table from end to end, however many rows other objects have."""
+
+import importlib
+import sqlite3
+
+import pytest
+
+from storage.engine import open_database, parse
+from storage.lists import Listing
+from storage.statement import Statement
+from tests.house.test_scoping import REPOSITORIES
+
+
+def statements():
+    """Every statement of every repository, by name; of lists, one for each filter with a cursor and without."""
+    for name in REPOSITORIES:
+        for each, found in vars(importlib.import_module(name)).items():
+            if isinstance(found, Statement):
+                yield f"{name}.{each}", found
+            if isinstance(found, Listing):
+                for chosen in [(), *((condition,) for condition in found._conditions)]:
+                    for is_first in (True, False):
+                        label = f"{name}.{each}({', '.join(chosen)}{'' if is_first else ' after'})"
+                        yield label, found._write(frozenset(chosen), is_first=is_first)
+
+
+STATEMENTS = dict(statements())
+
+
+def plan(url, statement):
+    ready = statement.ready(open_database(url).dialect)
+    connection = sqlite3.connect(parse(url).database)
+    try:
+        return " / ".join(row[3] for row in connection.execute(f"EXPLAIN QUERY PLAN {ready.sql}", _nulls(ready)))
+    finally:
+        connection.close()
+
+
+def _nulls(ready):
+    return [None] * len(ready._binds)
+
+
+@pytest.mark.parametrize("name", STATEMENTS)
+def test_a_statement_searches_and_never_scans(sqlite_url, name):
+    assert "SCAN" not in plan(sqlite_url, STATEMENTS[name])
+
+
+@pytest.mark.parametrize("name", [name for name in STATEMENTS if "_LISTING" in name])
+def test_a_list_is_read_in_the_order_of_its_index(sqlite_url, name):
+    assert "B-TREE" not in plan(sqlite_url, STATEMENTS[name])
+
+
+@pytest.mark.parametrize(
+    ("name", "index"),
+    [
+        ("storage.orders._LISTING()", "ix_orders_newest"),
+        ("storage.orders._LISTING(status after)", "ix_orders_status"),
+        ("storage.orders._LISTING(payment_status)", "ix_orders_payment_status"),
+        ("storage.orders._LISTING(customer_id)", "ix_orders_customer"),
+        ("storage.payment_lists._LISTING( after)", "ix_payments_newest"),
+        ("storage.payment_lists._LISTING(order_id)", "ix_payments_order"),
+        ("storage.payment_lists._OF_ORDER", "ix_payments_order"),
+        ("storage.payment_lists._TRANSACTIONS", "ix_transactions_payment_id"),
+        ("storage.due._ANY_WAITING", "ix_due_run_at"),
+    ],
+)
+def test_a_list_uses_the_index_that_was_made_for_it(sqlite_url, name, index):
+    assert index in plan(sqlite_url, STATEMENTS[name])
