@@ -1,0 +1,1 @@
+"""The providers that ship with Penstock, each written as a stranger would write it."""

@@ -1,0 +1,1 @@
+"""Who may use the dashboard: verifiers of the tokens that people bring."""

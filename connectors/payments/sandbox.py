@@ -1,0 +1,166 @@
+"""A card provider that lives in the house: it answers as its test token asks, and takes nobody's money.
+
+The tokens are listed in ``docs/connectors/sandbox-tokens.md``. What it executed, its bank remembers.
+"""
+
+import os
+from collections.abc import Iterable, Mapping
+from http import HTTPStatus
+from threading import Lock
+from typing import Any, ClassVar, Final, cast
+from urllib.parse import quote
+
+import orjson
+
+from connectors.payments.sandbox_bank import PREFIX, Answer, Bank, FileBank, RemoteBank, is_behaviour
+from penstock.boundary import assert_no_transaction
+from penstock.connector import (
+    DECLINE_KINDS,
+    REJECT_KINDS,
+    Approved,
+    Capabilities,
+    CardFacts,
+    ChargeRequest,
+    Context,
+    Declined,
+    DeclineKind,
+    EnvironmentKind,
+    Outcome,
+    PaymentConnector,
+    Pending,
+    ProxyState,
+    ProxyTransaction,
+    Rejected,
+    RejectKind,
+)
+from penstock.hooks import hookimpl
+from penstock.money import Money
+
+_CARD: Final = CardFacts("visa", "4242", 12, 2040, "credit", "US")
+_STATES: Final[Mapping[str, ProxyState]] = {
+    "approved": "captured",
+    "declined": "declined",
+    "pending": "pending",
+    "challenged": "pending",
+}
+_banks: dict[tuple[int, str], FileBank] = {}
+_opening: Final = Lock()
+
+
+class SandboxPayments(PaymentConnector):
+    """The sandbox card provider. ``settle`` plays the cardholder at the bank's challenge page."""
+
+    name = "sandbox"
+    display_name = "Sandbox"
+    capabilities = Capabilities(
+        None, frozenset({"card"}), idempotent_create=True, lookup_is_authoritative_after=60, proxy=True
+    )
+    environments: ClassVar[frozenset[EnvironmentKind]] = frozenset({"sandbox"})
+    settings_schema: ClassVar[Mapping[str, Any]] = {
+        "type": "object",
+        "additionalProperties": False,
+        "properties": {
+            "bank_file": {
+                "type": "string",
+                "minLength": 1,
+                "description": "SQLite file of the bank. Without it the bank lives in the server's memory.",
+            },
+            "bank_url": {"type": "string", "pattern": "^https?://", "description": "A bank over HTTP instead."},
+            "public_url": {"type": "string", "pattern": "^https?://", "description": "Where the challenge page is."},
+            "approve_all": {"type": "boolean", "description": "Approve every known test token."},
+        },
+    }
+
+    def __init__(self, ctx: Context) -> None:
+        super().__init__(ctx)
+        self._bank: Bank = _bank(ctx)
+
+    def charge(self, request: ChargeRequest) -> Outcome:
+        """Charge at the bank; the token chooses what happens. The same key gets the same answer."""
+        assert_no_transaction()
+        token = request.method_token
+        if not token.startswith(PREFIX) or not is_behaviour(token.removeprefix(PREFIX)):
+            return Rejected("validation", "unknown_token", "this is no token of the sandbox")
+        if self.ctx.settings.get("approve_all"):
+            token = f"{PREFIX}approve"
+        return self._outcome(
+            self._bank.charge(
+                {
+                    "key": request.key,
+                    "amount": request.money.amount,
+                    "currency": request.money.currency,
+                    "token": token,
+                    "reference": request.reference,
+                }
+            )
+        )
+
+    def find(self, key: str) -> Outcome | None:
+        """Ask the bank what became of a charge. Nothing found after 60 seconds means that nothing happened."""
+        items = _json(self._bank.find(key), 200)["items"]
+        return self._told(items[0]) if items else None
+
+    def settle(self, ref: str, *, approve: bool) -> Outcome | None:
+        """Decide a challenged or pending charge as its cardholder would; None if the bank has no such charge."""
+        answer = self._bank.settle(ref, is_approved=approve)
+        return None if answer.status == HTTPStatus.NOT_FOUND else self._told(_json(answer, 200))
+
+    def read_transaction(self, ref: str) -> ProxyTransaction | None:
+        """Read a payment of the bank's own widget: ``txn_sandbox_<behaviour>.<amount>.<currency>.<reference>``."""
+        answer = self._bank.transaction(ref)
+        if answer.status == HTTPStatus.NOT_FOUND:
+            return None
+        row = _json(answer, 200)
+        money = Money(row["amount"], row["currency"])
+        return ProxyTransaction(row["ref"], row["reference"], money, _STATES[row["status"]])
+
+    def _outcome(self, answer: Answer) -> Outcome:
+        if answer.status in (400, 401, 403, 429):
+            error = _json(answer, answer.status)["error"]
+            if error["kind"] in REJECT_KINDS:
+                return Rejected(cast("RejectKind", error["kind"]), error["code"], "refused by the sandbox, as asked")
+        return self._told(_json(answer, 200, 201))
+
+    def _told(self, row: Mapping[str, Any]) -> Outcome:
+        match row["status"]:
+            case "approved":
+                return Approved(row["ref"], Money(row["amount"], row["currency"]), card=_CARD)
+            case "pending":
+                return Pending(row["ref"])
+            case "challenged":
+                home = str(self.ctx.settings.get("public_url", "http://localhost:8000")).rstrip("/")
+                query = f"?session_id={quote(row['reference'], safe='')}" if row["reference"] else ""
+                return Pending(row["ref"], f"{home}/sandbox/challenge/{row['ref']}{query}")
+            case "declined" if row["kind"] in DECLINE_KINDS:
+                return Declined(cast("DeclineKind", row["kind"]), f"sandbox_{row['kind']}", "declined, as asked")
+        raise ValueError(f"the sandbox bank said {row['status']!r}")
+
+
+class SecondSandboxPayments(SandboxPayments):
+    """A second provider with the same tokens, so that a cascade has somewhere to go."""
+
+    name = "sandbox_b"
+    display_name = "Sandbox B"
+
+
+@hookimpl
+def penstock_payment_connectors() -> Iterable[type[PaymentConnector]]:
+    """Offer the two sandbox providers."""
+    return [SandboxPayments, SecondSandboxPayments]
+
+
+def _bank(ctx: Context) -> Bank:
+    if "bank_url" in ctx.settings:
+        return RemoteBank(ctx.http, str(ctx.settings["bank_url"]))
+    here = (os.getpid(), str(ctx.settings.get("bank_file", ":memory:")))
+    with _opening:
+        if here not in _banks:
+            _banks[here] = FileBank(here[1])
+        return _banks[here]
+
+
+def _json(answer: Answer, *statuses: int) -> dict[str, Any]:
+    if answer.status not in statuses:
+        raise ValueError(f"the sandbox bank answered {answer.status}")
+    found: dict[str, Any] = orjson.loads(answer.body)
+    return found

@@ -1,0 +1,1 @@
+"""Finding, checking, ranking and calling plugins."""

@@ -1,0 +1,259 @@
+"""Which connections can take a payment, in which order, and what came of asking one.
+
+The one rule: a connector can only *narrow* "unknown". Whatever it raises, returns or fails to return, nobody else is
+asked unless it is certain that nothing happened.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final, TypeVar, cast
+
+import pluggy
+import structlog
+
+from connectors.http import CONNECT_PHASE, begin_call, has_spoken
+from penstock.connector import (
+    Approved,
+    BrokenPromise,
+    CaptureMode,
+    ChargeRequest,
+    Declined,
+    NotSent,
+    Outcome,
+    PaymentConnector,
+    PaymentMethod,
+    Pending,
+    ProxyTransaction,
+    check_answer,
+)
+from penstock.money import Money
+from penstock.verdict import Candidate, Connection, Verdict, VerdictState
+from plugins.guard import Call, Crowded, DeadlinePassed, Guard
+from plugins.manager import masked
+from plugins.registry import Registry, UnusableConnection
+
+__all__ = ["Candidate", "Cascade", "Connection", "Offer", "ProviderSilent", "Verdict"]
+
+_RANK: Final = "(rank)"
+_RANK_SECONDS: Final = 1.0
+_SECRET_LENGTH: Final = 6
+T = TypeVar("T")
+_log = structlog.get_logger(__name__)
+
+
+class ProviderSilent(Exception):
+    """A provider could not be asked, or what it said cannot be used. Nothing was decided."""
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A way to pay at one connection."""
+
+    connection_id: str
+    connector_name: str
+    method: str
+    display_name: str
+
+
+class Cascade:
+    """Filters, orders and asks. ``deadline`` is in seconds; ``places`` is how many calls one connector may hold."""
+
+    def __init__(
+        self, registry: Registry, pm: pluggy.PluginManager | None = None, *, deadline: float = 25.0, places: int = 32
+    ) -> None:
+        self._registry = registry
+        self._pm = pm
+        self._deadline = deadline
+        self._guard = Guard(places=places)
+
+    def candidates(self, connections: Iterable[Connection], request: ChargeRequest) -> Sequence[Candidate]:
+        """Return who can take this charge: the application's order, then points from `penstock_rank`, stable."""
+        able = [c for c in self._usable(connections) if _can(c.connector, request)]
+        if len(able) > 1:
+            points = self._points(request, [c.connector_name for c in able])
+            able.sort(key=lambda c: -points.get(c.connector_name, 0))
+        return able
+
+    def candidate(self, connection: Connection) -> Candidate | None:
+        """Return the candidate for one connection, active or not: to ask it about an earlier attempt. None if unusable."""
+        return next(iter(self._usable([replace(connection, is_active=True)])), None)
+
+    def offers(self, connections: Iterable[Connection], *, currency: str) -> list[Offer]:
+        """Return the ways to pay in a currency, in the application's order. A connector that fails offers nothing."""
+        return [
+            Offer(c.connection_id, c.connector_name, offered.method, offered.display_name)
+            for c in self._usable(connections)
+            if _takes(c.connector, currency)
+            for offered in self._methods(c)
+        ]
+
+    def call(self, candidate: Candidate, request: ChargeRequest) -> Verdict:
+        """Charge once. Raises `CalledInsideTransaction`; everything else is in the verdict."""
+
+        def work() -> Outcome:
+            begin_call()
+            return check_answer(candidate.connector.charge(request), request.money, request.capture)
+
+        secrets = (request.method_token, *_texts(candidate.connector))
+        try:
+            ended = self._guard.run(candidate.connector_name, work, seconds=self._deadline)
+        except Crowded as exc:
+            return Verdict("not_sent", error=str(exc))
+        except DeadlinePassed as exc:
+            return Verdict("unknown", error=str(exc))
+        if ended.value is not None:
+            return Verdict(_state(ended.value), ended.value)
+        return Verdict("not_sent" if _is_unsent(ended) else "unknown", error=_told(ended, secrets))
+
+    def find(
+        self, candidate: Candidate, key: str, *, money: Money | None = None, capture: CaptureMode = "automatic"
+    ) -> Verdict | None:
+        """Ask what became of a charge; None means the provider has none. Give ``money`` to have the amount checked.
+
+        A failure to ask is "unknown": it says nothing about the charge.
+        """
+
+        def work() -> Outcome | None:
+            found = candidate.connector.find(key)
+            return None if found is None else _checked(found, money, capture)
+
+        if not candidate.connector.capabilities.lookup:
+            return Verdict("unknown", error=f"{candidate.connector_name} cannot look charges up")
+        try:
+            ended = self._guard.run(candidate.connector_name, work, seconds=self._deadline)
+        except (Crowded, DeadlinePassed) as exc:
+            return Verdict("unknown", error=str(exc))
+        if ended.raised is not None:
+            return Verdict("unknown", error=_told(ended, _texts(candidate.connector)))
+        return None if ended.value is None else Verdict(_state(ended.value), ended.value)
+
+    def read_transaction(self, candidate: Candidate, ref: str) -> ProxyTransaction | None:
+        """Read a payment made in the provider's own widget. Raises `ProviderSilent`."""
+        found = self._asked(candidate, lambda: candidate.connector.read_transaction(ref))
+        if found is not None and not (isinstance(found, ProxyTransaction) and found.ref == ref):
+            raise ProviderSilent(f"{candidate.connector_name} answered for something else")
+        return found
+
+    def _methods(self, candidate: Candidate) -> list[PaymentMethod]:
+        try:
+            offered = self._asked(candidate, lambda: list(candidate.connector.payment_methods()))
+        except ProviderSilent as exc:
+            _log.warning("connector_offers_nothing", connector=candidate.connector_name, error=str(exc))
+            return []
+        claimed = candidate.connector.capabilities.methods
+        return [
+            m
+            for m in offered
+            if isinstance(m, PaymentMethod) and m.method in claimed and isinstance(m.display_name, str)
+        ]
+
+    def _asked(self, candidate: Candidate, work: Callable[[], T]) -> T:
+        try:
+            ended = self._guard.run(candidate.connector_name, work, seconds=self._deadline)
+        except (Crowded, DeadlinePassed) as exc:
+            raise ProviderSilent(str(exc)) from exc
+        if ended.raised is not None:
+            raise ProviderSilent(_told(ended, _texts(candidate.connector)))
+        return cast("T", ended.value)
+
+    def _usable(self, connections: Iterable[Connection]) -> list[Candidate]:
+        usable = []
+        for connection in connections:
+            if not connection.is_active:
+                continue
+            try:
+                built = self._registry.build(connection)
+            except UnusableConnection as exc:
+                _log.warning("connection_unusable", connection_id=connection.id, error=str(exc))
+                continue
+            usable.append(Candidate(connection.id, connection.connector, built))
+        return usable
+
+    def _points(self, request: ChargeRequest, names: Sequence[str]) -> Mapping[str, int]:
+        if self._pm is None or not self._pm.hook.penstock_rank.get_hookimpls():
+            return {}
+        hook, shown = self._pm.hook.penstock_rank, replace(request, method_token="")
+        try:
+            ended = self._guard.run(
+                _RANK, lambda: _summed(hook(request=shown, candidates=tuple(names))), seconds=_RANK_SECONDS
+            )
+        except (Crowded, DeadlinePassed) as exc:
+            _log.warning("rank_ignored", error=str(exc))
+            return {}
+        if ended.raised is not None or ended.value is None:
+            _log.warning("rank_ignored", error=_told(ended, ()))
+            return {}
+        return ended.value
+
+
+def _summed(given: Iterable[Any]) -> dict[str, int]:
+    points: dict[str, int] = {}
+    for one in given:
+        for name, score in one.items():
+            points[name] = points.get(name, 0) + int(score)
+    return points
+
+
+def _takes(connector: PaymentConnector, currency: str) -> bool:
+    currencies = connector.capabilities.currencies
+    return currencies is None or currency in currencies
+
+
+def _can(connector: PaymentConnector, request: ChargeRequest) -> bool:
+    claims = connector.capabilities
+    return (
+        _takes(connector, request.money.currency)
+        and request.method in claims.methods
+        and (request.capture == "automatic" or claims.manual_capture)
+    )
+
+
+def _checked(found: Outcome, money: Money | None, capture: CaptureMode) -> Outcome:
+    if money is None and isinstance(found, Approved):
+        is_held = found.authorized is not None and found.captured.amount == 0
+        money, capture = (found.authorized, "manual") if is_held else (found.captured, "automatic")
+    return check_answer(found, money or Money(0, "XXX"), capture)
+
+
+def _state(outcome: Outcome) -> VerdictState:
+    match outcome:
+        case Approved():
+            return "approved"
+        case Pending():
+            return "pending"
+        case Declined():
+            return "declined"
+    return "rejected"
+
+
+def _is_unsent(ended: Call[Any]) -> bool:
+    if isinstance(ended.raised, NotSent):
+        return True
+    # A connector with a client of its own: proof only if this was the first thing it sent.
+    return isinstance(ended.raised, CONNECT_PHASE) and not has_spoken(ended.context)
+
+
+def _told(ended: Call[Any], secrets: Iterable[str]) -> str:
+    """Return what was raised as text that may be stored: masked, short, printable."""
+    text = ended.text
+    for secret in secrets:
+        text = text.replace(secret, "***") if secret else text
+    text = masked(re.sub(r"\?\S*", "?***", text))
+    name = "broken promise" if isinstance(ended.raised, BrokenPromise) else type(ended.raised).__name__
+    return "".join(c if c.isprintable() else " " for c in f"{name}: {text}")[:300]
+
+
+def _texts(connector: PaymentConnector) -> list[str]:
+    """Return every text among a connector's settings that is long enough to be a secret."""
+    found: list[str] = []
+    queue: list[Any] = [connector.ctx.settings]
+    while queue:
+        one = queue.pop()
+        if isinstance(one, str) and len(one) >= _SECRET_LENGTH:
+            found.append(one)
+        elif isinstance(one, Mapping):
+            queue.extend(one.values())
+        elif isinstance(one, list | tuple):
+            queue.extend(one)
+    return found

@@ -1,0 +1,43 @@
+"""Our own connectors run the kit that we ask strangers to run."""
+
+import json
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+from connectors.payments.sandbox import SandboxPayments, SecondSandboxPayments
+from penstock.conformance import PaymentConnectorContract, reply
+from penstock.money import Money
+
+ROW = {
+    "ref": "sbx_1",
+    "status": "approved",
+    "kind": "",
+    "amount": 1250,
+    "currency": "EUR",
+    "reference": "o",
+    "key": "k",
+}
+
+
+class TestSandbox(PaymentConnectorContract):
+    connector = SandboxPayments
+    settings: ClassVar[Mapping[str, Any]] = {"bank_url": "https://bank.example", "public_url": "https://pay.example"}
+    method_token = "tok_sandbox_approve"
+    wire: ClassVar = {
+        "approved": reply(201, ROW),
+        "declined": reply(201, ROW | {"status": "declined", "kind": "soft"}),
+        "pending": reply(201, ROW | {"status": "challenged"}),
+        "novel": reply(201, ROW | {"status": "under_review"}),
+        "wrong_amount": reply(201, ROW | {"amount": 1251}),
+        "wrong_currency": reply(201, ROW | {"currency": "USD"}),
+        "found": reply(200, {"items": [ROW]}),
+        "not_found": reply(200, {"items": []}),
+    }
+    amounts: ClassVar = {Money(1250, c): 1250 for c in ("EUR", "JPY", "KWD")}
+
+    def amount_on_wire(self, request):
+        return json.loads(request.content)["amount"]
+
+
+class TestSandboxB(TestSandbox):
+    connector = SecondSandboxPayments

@@ -1,0 +1,198 @@
+"""The fake bank's process: ``python server.py FILE PARENT`` prints its port and serves until it or its parent is killed.
+
+Only the standard library, on purpose: nothing of what is tested may help to judge it.
+"""
+
+import ctypes
+import json
+import os
+import signal
+import sqlite3
+import sys
+import threading
+import time
+import uuid
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from urllib.parse import parse_qs, unquote, urlsplit
+
+TABLES = """
+CREATE TABLE IF NOT EXISTS charge (
+    id INTEGER PRIMARY KEY, key TEXT UNIQUE, ref TEXT UNIQUE, status TEXT, kind TEXT,
+    amount INTEGER, currency TEXT, reference TEXT, asked TEXT
+);
+CREATE TABLE IF NOT EXISTS call (id INTEGER PRIMARY KEY, key TEXT, token TEXT, reference TEXT);
+"""
+REFUSED = {"unsupported": 400, "configuration": 401, "validation": 400, "rate_limited": 429, "merchant_blocked": 403}
+FOREVER = 3600
+PR_SET_PDEATHSIG = 1
+
+
+class Books:
+    """What the bank wrote down, safe from a kill of this process."""
+
+    def __init__(self, file):
+        self.lock = threading.Lock()
+        self.db = sqlite3.connect(file, isolation_level=None, check_same_thread=False)
+        self.db.row_factory = sqlite3.Row
+        self.db.execute("PRAGMA journal_mode = WAL")
+        self.db.execute("PRAGMA synchronous = OFF")  # outlives a kill of this process, which is all it must
+        self.db.executescript(TABLES)
+
+    def run(self, sql, *values):
+        with self.lock:
+            return [dict(row) for row in self.db.execute(sql, values)]
+
+    def execute(self, order, status, kind="", ref=None):
+        shown = json.dumps({k: order[k] for k in ("amount", "currency", "reference")}, sort_keys=True)
+        self.run(
+            "INSERT OR IGNORE INTO charge (key, ref, status, kind, amount, currency, reference, asked)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            order["key"],
+            ref or "fb_" + uuid.uuid4().hex,
+            status,
+            kind,
+            order.get("paid", order["amount"]),
+            order.get("paid_in", order["currency"]),
+            order["reference"],
+            shown,
+        )
+        return self.find("key", order["key"])
+
+    def find(self, column, value):
+        return next(iter(self.run(f"SELECT * FROM charge WHERE {column} = ?", value)), None)
+
+
+class Desk(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = 65536  # headers and body leave together
+    books = None
+
+    def log_message(self, *args):
+        """Say nothing: the tests read the books."""
+
+    def answer(self, status, body):
+        raw = body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Type", "application/json")
+        self.send_header("Content-Length", str(len(raw)))
+        self.end_headers()
+        self.wfile.write(raw)
+
+    def refuse(self, status, kind, code=""):
+        self.answer(status, {"error": {"kind": kind, "code": code or kind}})
+
+    def vanish(self):
+        """Close the connection without a word."""
+        self.close_connection = True
+        self.connection.close()
+
+    def do_GET(self):
+        place = urlsplit(self.path)
+        if place.path == "/charges":
+            row = self.books.find("key", parse_qs(place.query).get("key", [""])[0])
+            self.answer(200, {"items": [row] if row else []})
+        elif place.path == "/ledger":
+            self.answer(200, {"items": self.books.run("SELECT * FROM charge ORDER BY id")})
+        elif place.path == "/calls":
+            self.answer(200, {"items": self.books.run("SELECT * FROM call ORDER BY id")})
+        elif place.path.startswith("/transactions/"):
+            self.transaction(unquote(place.path.removeprefix("/transactions/")))
+        else:
+            self.refuse(404, "not_found")
+
+    def do_POST(self):
+        body = json.loads(self.rfile.read(int(self.headers.get("Content-Length", 0))) or b"{}")
+        parts = self.path.strip("/").split("/")
+        if parts == ["charges"]:
+            self.charge(body)
+        elif len(parts) == 3 and parts[0] == "charges" and parts[2] == "settle":
+            self.settle(parts[1], body["approve"])
+        else:
+            self.refuse(404, "not_found")
+
+    def charge(self, order):
+        self.books.run(
+            "INSERT INTO call (key, token, reference) VALUES (?, ?, ?)",
+            order["key"],
+            order["token"],
+            order["reference"],
+        )
+        known = self.books.find("key", order["key"])
+        if known:
+            same = json.dumps({k: order[k] for k in ("amount", "currency", "reference")}, sort_keys=True)
+            return self.answer(200, known) if known["asked"] == same else self.refuse(409, "key_reused")
+        return self.behave(order, order["behaviour"])
+
+    def behave(self, order, behaviour):
+        word, _, rest = behaviour.partition("_")
+        if word == "reject":
+            return self.refuse(REFUSED[rest], rest)
+        if word == "decline":
+            return self.answer(201, self.books.execute(order, "declined", rest))
+        if word in ("3ds", "pending"):
+            return self.answer(201, self.books.execute(order, "challenged" if word == "3ds" else "pending"))
+        if word == "delay":
+            time.sleep(int(rest or 1000) / 1000)
+            return self.answer(201, self.books.execute(order, "approved"))
+        return self.misbehave(order, behaviour)
+
+    def misbehave(self, order, behaviour):
+        if behaviour == "error_500":
+            return self.answer(500, {"error": "internal"})
+        if behaviour == "timeout_before_charge":
+            return self.vanish()
+        if behaviour == "wrong_amount":
+            order["paid"] = order["amount"] + 1
+        if behaviour == "wrong_currency":
+            order["paid_in"] = "EUR" if order["currency"] == "USD" else "USD"
+        row = self.books.execute(order, "approved")
+        if behaviour == "timeout_after_charge":
+            return self.vanish()
+        if behaviour == "hang":
+            time.sleep(FOREVER)
+        return self.answer(200, b"<html>maintenance</html>") if behaviour == "garbage" else self.answer(201, row)
+
+    def settle(self, ref, is_approved):
+        self.books.run(
+            "UPDATE charge SET status = ?, kind = ? WHERE ref = ? AND status IN ('challenged', 'pending')",
+            "approved" if is_approved else "declined",
+            "" if is_approved else "authentication_failed",
+            ref,
+        )
+        row = self.books.find("ref", ref)
+        return self.answer(200, row) if row else self.refuse(404, "not_found")
+
+    def transaction(self, ref):
+        """A widget's payment, ``txn_sandbox_<behaviour>.<amount>.<currency>.<reference>``: paid when first read."""
+        row = self.books.find("ref", ref)
+        head, *rest = ref.split(".")
+        behaviour = head.removeprefix("txn_sandbox_")
+        if not row and head != behaviour and len(rest) == 3 and rest[0].isdigit():
+            status = {"approve": "approved", "3ds": "challenged", "pending": "pending"}.get(behaviour, "declined")
+            order = {"key": ref, "amount": int(rest[0]), "currency": rest[1], "reference": rest[2]}
+            row = self.books.execute(order, status, behaviour.removeprefix("decline_"), ref)
+        return self.answer(200, row) if row else self.refuse(404, "not_found")
+
+
+class House(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def handle_error(self, request, client_address):
+        """A caller that went away is no news."""
+
+
+def die_with(parent):
+    """Let the kernel kill this process when the one that started it is gone."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it was quicker
+        sys.exit(1)
+
+
+if __name__ == "__main__":
+    die_with(int(sys.argv[2]))
+    Desk.books = Books(sys.argv[1])
+    house = House(("127.0.0.1", 0), Desk)
+    print(house.server_address[1], flush=True)
+    house.serve_forever()
