@@ -1,0 +1,1 @@
+"""What happens later: the relay over due rows and the dramatiq actors."""

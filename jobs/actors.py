@@ -1,0 +1,122 @@
+"""Does what a due row asks for: one actor for every kind of row.
+
+The one rule: an effect and its row's end are committed together, so that work done twice is an effect had once.
+"""
+
+from collections.abc import Callable, Mapping
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Final, Protocol
+
+import dramatiq
+import structlog
+
+from jobs.relay import DueRows
+from penstock.clock import Clock
+from penstock.flows.expire_session import expire_session
+from penstock.flows.reconcile_payment import flag_for_review, reconcile_payment
+from penstock.flows.settle_payment import RECONCILE, SCHEDULE
+from penstock.ports import Cascade, DueRow, OpenWork
+
+QUEUE: Final = "due"
+
+FIRST_RETRY: Final = timedelta(seconds=5)
+LAST_RETRY: Final = timedelta(hours=1)
+"""The shortest and the longest wait after a failure of our own; it doubles in between."""
+
+UNKNOWN_KIND_RETRY: Final = timedelta(minutes=5)
+"""The wait for a kind that this version does not know: a newer worker may."""
+
+_log = structlog.get_logger(__name__)
+
+
+class Rooms(Protocol):
+    """What the jobs need of `bootstrap.House`."""
+
+    @property
+    def clock(self) -> Clock:
+        """What tells the time."""
+        ...
+
+    @property
+    def work(self) -> OpenWork:
+        """Opens units of work."""
+        ...
+
+    @property
+    def cascade(self) -> Cascade:
+        """Asks providers."""
+        ...
+
+
+class Runner:
+    """Runs claimed rows. Safe to call from many threads, and for the same row more than once."""
+
+    def __init__(self, rooms: Rooms, rows: DueRows) -> None:
+        self._rooms = rooms
+        self._rows = rows
+        self._kinds: Mapping[str, Callable[[DueRow], None]] = {
+            RECONCILE: self._reconcile_payment,
+            "expire_session": self._expire_session,
+        }
+
+    def run_due(self, row_id: str, attempt: int) -> None:
+        """Do what the row asks for, unless it is done or another claim has it. Never raises for the row's sake."""
+        row = self._rows.read(row_id, attempt)
+        if row is None:
+            return
+        work = self._kinds.get(row.kind)
+        if work is None:
+            _log.error("due_row_of_unknown_kind", kind=row.kind, row_id=row.id)
+            self._rows.put_off(row, self._rooms.clock.now() + UNKNOWN_KIND_RETRY)
+            return
+        try:
+            work(row)
+        except Exception:  # noqa: BLE001  one row's failure is its own: it is tried again, and the worker goes on
+            run_at = self._rooms.clock.now() + backoff(row.attempt)
+            _log.exception("due_row_failed", kind=row.kind, row_id=row.id, attempt=row.attempt, run_at=run_at)
+            self._rows.put_off(row, run_at)
+
+    def _expire_session(self, row: DueRow) -> None:
+        with self._rooms.work(row.scope) as uow:
+            expire_session(uow, row.object_id)
+            uow.due.done(row.kind, row.object_id)
+
+    def _reconcile_payment(self, row: DueRow) -> None:
+        work = partial(self._rooms.work, row.scope)
+        payment = reconcile_payment(work, self._rooms.cascade, row.object_id)
+        if payment is not None and payment.is_open:
+            now = self._rooms.clock.now()
+            run_at = next_look(row.attempt, since=payment.attempts[-1].started_at, now=now)
+            if run_at is not None:
+                self._rows.put_off(row, run_at)
+                return
+            flag_for_review(work, row.object_id)
+        with work() as uow:
+            uow.due.done(row.kind, row.object_id)
+
+
+def next_look(attempt: int, *, since: datetime, now: datetime) -> datetime | None:
+    """Return when to ask the provider again about an attempt begun at ``since``, or None if a person must look.
+
+    Both the number of looks and the time that has passed must have run out: an outage of ours uses up neither alone.
+    """
+    at = since
+    for wait in SCHEDULE:
+        at += wait
+        if at > now:
+            return at
+    return None if attempt >= len(SCHEDULE) else now + SCHEDULE[-1]
+
+
+def backoff(attempt: int) -> timedelta:
+    """Return the wait after the failure of the claim with this number: 5 s, 10 s, 20 s … one hour."""
+    return min(FIRST_RETRY * (1 << min(attempt - 1, 20)), LAST_RETRY)
+
+
+def declare(broker: dramatiq.Broker, runner: Runner) -> Callable[[str, int], object]:
+    """Put the one actor on a broker and return what sends it a message."""
+    actor = dramatiq.Actor(
+        runner.run_due, broker=broker, actor_name="run_due", queue_name=QUEUE, priority=0, options={}
+    )
+    return actor.send

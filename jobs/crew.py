@@ -1,0 +1,65 @@
+"""A relay and the threads that do what it announces, started and stopped together."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from functools import partial
+from typing import Final, Self
+
+import dramatiq
+
+from bootstrap import House
+from jobs.actors import Rooms, Runner, declare
+from jobs.relay import Chore, DueRows, Relay
+from storage.database import Database
+from storage.due import DueTable
+from storage.idempotency import sweep
+
+IDLE_MILLISECONDS: Final = 500
+"""How long an idle thread sleeps between two looks at whether it should stop."""
+
+SWEPT_AT_ONCE: Final = 500
+"""How many old idempotency keys are deleted in one transaction: few enough to hold nobody up."""
+
+
+class Crew:
+    """The relay and the workers of one process. Any number of processes may have one over the same database."""
+
+    def __init__(
+        self, rooms: Rooms, rows: DueRows, broker: dramatiq.Broker, *, threads: int, chores: Sequence[Chore] = ()
+    ) -> None:
+        self._broker = broker
+        self._worker = dramatiq.Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
+        self._relay = Relay(rows, declare(broker, Runner(rooms, rows)), rooms.clock, chores)
+
+    def start(self) -> None:
+        """Begin to work."""
+        self._worker.start()
+        self._relay.start()
+
+    def nudge(self) -> None:
+        """Look for due rows now rather than at the next beat."""
+        self._relay.nudge()
+
+    def stop(self, timeout: float = 30.0) -> None:
+        """Claim no more, finish what was begun, and end. What is left undone stays in the database."""
+        self._relay.stop(timeout)
+        self._worker.stop(timeout=int(timeout * 1000))
+        self._broker.close()
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+
+def crew_of(house: House, broker: dramatiq.Broker, *, threads: int) -> Crew:
+    """Return the crew of a house. Its chore is to forget idempotency keys whose day is over."""
+    chores = [partial(_forget_keys, house.database)]
+    return Crew(house, DueTable(house.database), broker, threads=threads, chores=chores)
+
+
+def _forget_keys(database: Database, now: datetime) -> None:
+    while sweep(database, now, limit=SWEPT_AT_ONCE) == SWEPT_AT_ONCE:
+        pass

@@ -1,0 +1,34 @@
+"""``penstock worker``: does what is due until it is told to stop. Several may run, on several machines."""
+
+import signal
+import threading
+from typing import Final
+
+import structlog
+
+from bootstrap import House
+from jobs.broker import build_broker
+from jobs.crew import crew_of
+
+THREADS: Final = 8
+
+_log = structlog.get_logger(__name__)
+
+
+def run_worker(house: House, *, threads: int = THREADS) -> None:
+    """Work until SIGTERM or SIGINT, then finish what was begun. A second signal ends the process at once."""
+    told = threading.Event()
+
+    def stop(number: int, _frame: object) -> None:
+        signal.signal(number, signal.SIG_DFL)
+        told.set()
+
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, stop)
+    redis_url = house.settings.redis_url
+    crew = crew_of(house, build_broker(redis_url), threads=threads)
+    with crew:
+        _log.info("worker_started", broker="redis" if redis_url else "in process", threads=threads)
+        told.wait()
+        _log.info("worker_stopping")
+    _log.info("worker_stopped")
