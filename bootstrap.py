@@ -1,0 +1,153 @@
+"""The composition root: settings become a house. The API, the worker, the command line and the tests all start here."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Self
+
+import pluggy
+import sqlalchemy as sa
+from alembic.util import CommandError
+
+from connectors.identity.builtin import BuiltinIssuer
+from penstock.clock import Clock, SystemClock
+from penstock.keyring import Keyring, open_keyring
+from penstock.ports import OpenWork
+from penstock.settings import BadSettings, Settings
+from penstock.tokens import Tokens
+from plugins import manager
+from plugins.cascade import Cascade
+from plugins.registry import Registry
+from storage.database import Database, DatabaseUnavailable
+from storage.engine import open_database
+from storage.identity import Identity
+from storage.migrate import pending
+from storage.statement import Statement
+from storage.work import open_work
+
+_BESIDE = 4
+"""Database connections beside those of the request threads: for jobs, the relay, and what is noted in passing."""
+
+_SANDBOXES = ("sandbox", "sandbox_b")
+_ANYTHING = Statement(sa.select(sa.literal_column("1").label("one")), across=True)
+
+
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Where buyers and developers are sent."""
+
+    public_url: str
+
+    def hosted(self, session_id: str) -> str:
+        """Return the address of a session's checkout page."""
+        return f"{self.public_url}/checkout/{session_id}"
+
+    def embed(self, session_id: str) -> str:
+        """Return the address of a session's checkout as a frame for the merchant's own page."""
+        return f"{self.public_url}/embed/{session_id}"
+
+
+class Readiness:
+    """Whether the database answers and has this version's tables."""
+
+    def __init__(self, database: Database, url: str) -> None:
+        self._database = database
+        self._url = url
+        self._is_current = False
+
+    def __call__(self) -> str | None:
+        """Return why no request can be served now, in words for an operator, or None."""
+        try:
+            if not self._is_current:
+                waiting = pending(self._url)
+                if waiting:
+                    return f"the database lacks this version's tables ({len(waiting)} migrations are due)"
+                self._is_current = True
+            with self._database.reading() as db:
+                db.row(_ANYTHING, {})
+        except DatabaseUnavailable:
+            return "the database cannot be reached"
+        except CommandError:
+            return "the database belongs to a newer version than this one"
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Everything that a request, a job or a command can reach. Build it once for each process, and close it."""
+
+    settings: Settings
+    clock: Clock
+    keyring: Keyring = field(repr=False)
+    database: Database
+    work: OpenWork
+    identity: Identity
+    plugins: pluggy.PluginManager
+    registry: Registry
+    cascade: Cascade
+    tokens: Tokens
+    links: Links
+    unready: Readiness = field(repr=False)
+    """Returns why no request can be served now, or None."""
+
+    def cors_origins(self, session_id: str) -> Sequence[str]:
+        """Return the origins whose pages may act on a session; none for an unknown one."""
+        caller = self.identity.by_session(session_id)
+        if caller is None:
+            return ()
+        with self.work(caller.scope, read=True) as uow:
+            return uow.embed_configs.get().allowed_origins
+
+    def close(self) -> None:
+        """Finish what is under way and let go of the database. Nothing of the house works afterwards."""
+        self.identity.close()
+        self.registry.close()
+        self.database.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+
+def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[object] = ()) -> House:
+    """Wire the rooms together. ``plugins`` come beside the installed ones. No statement reaches the database yet.
+
+    Raises `BadSettings` and `plugins.manager.BrokenPlugin`.
+    """
+    clock = clock or SystemClock()
+    keyring = open_keyring(settings)
+    tokens = Tokens(keyring, clock, issuer=settings.issuer)
+    pm = manager.load((BuiltinIssuer(tokens.dashboard), *plugins))
+    registry = Registry(pm, clock=clock, defaults=_sandbox_defaults(settings))
+    database = open_database(settings.database_url, pool_size=settings.threads + _BESIDE)
+    pepper = keyring.key("api-keys")
+    return House(
+        settings=settings,
+        clock=clock,
+        keyring=keyring,
+        database=database,
+        work=open_work(database, clock, cursor_key=keyring.key("cursors")),
+        identity=Identity(database, clock, pepper=pepper, verifiers=manager.identity_verifiers(pm)),
+        plugins=pm,
+        registry=registry,
+        cascade=Cascade(registry, pm),
+        tokens=tokens,
+        links=Links(settings.public_url),
+        unready=Readiness(database, settings.database_url),
+    )
+
+
+def _sandbox_defaults(settings: Settings) -> dict[str, dict[str, Any]]:
+    bank = settings.sandbox_bank
+    own = {"public_url": settings.public_url}
+    if bank.startswith(("http://", "https://")):
+        own["bank_url"] = bank
+    else:
+        own["bank_file"] = bank
+        try:
+            Path(bank).parent.mkdir(parents=True, exist_ok=True)
+        except OSError as exc:
+            raise BadSettings(f"{bank} cannot be written ({exc.strerror}): set PENSTOCK_STATE_DIR elsewhere.") from None
+    return dict.fromkeys(_SANDBOXES, own)

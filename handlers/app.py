@@ -1,0 +1,129 @@
+"""The application: connexion's frame around the one pipeline, with every operation compiled before the first request."""
+
+import contextlib
+from collections.abc import AsyncIterator, Mapping, Sequence
+from dataclasses import asdict
+from functools import partial
+from typing import Any
+
+import orjson
+import yaml
+from connexion.lifecycle import ConnexionRequest, ConnexionResponse
+from connexion.middleware.exceptions import ExceptionMiddleware
+from connexion.middleware.lifespan import LifespanMiddleware
+from connexion.middleware.main import ConnexionMiddleware
+from connexion.middleware.server_error import ServerErrorMiddleware
+from connexion.resolver import RelativeResolver
+
+from handlers import spec
+from handlers.checks import Watch
+from handlers.contract import DoorHouse
+from handlers.documents import Document
+from handlers.envelope import Envelope
+from handlers.failures import error_for
+from handlers.health import Exposition, Live, Ready
+from handlers.metrics import Metrics
+from handlers.operation import Workshop
+from handlers.page import Page, PageEndpoint
+from handlers.pipeline import Pipeline
+from handlers.pool import Pool
+from handlers.request import request_id
+from handlers.respond import Answer, decoded
+from handlers.schema import Compiler
+from handlers.sealing import Seal
+from penstock import catalogue
+
+Json = Mapping[str, Any]
+
+
+class Door(ConnexionMiddleware):
+    """The ASGI application. `pipeline` is the compiled spec, `metrics` what it counted, `envelope` writes its errors."""
+
+    def __init__(self, pipeline: Pipeline, metrics: Metrics, pool: Pool[Any, Answer], envelope: Envelope) -> None:
+        self.pipeline = pipeline
+        self.metrics = metrics
+        self.envelope = envelope
+        around: list[Any] = [
+            partial(ServerErrorMiddleware, handler=self._broken),
+            ExceptionMiddleware,
+            LifespanMiddleware,
+        ]
+        super().__init__(
+            pipeline,
+            import_name="handlers",
+            middlewares=around,
+            lifespan=_lifespan(pool),
+        )
+
+    def build(self) -> None:
+        """Compile now: a fault in the spec must stop the start, not the first request."""
+        self.add_error_handler(Exception, self._broken)
+        self.app, self.middleware_stack = self._build_middleware_stack()
+
+    def _broken(self, request: ConnexionRequest, failure: Exception) -> ConnexionResponse:
+        """Answer for what failed outside the pipeline, which should be nothing."""
+        name = request_id(request.headers.get("x-request-id", "").encode("latin-1"))
+        answer = self.envelope.answer(error_for(failure, "door"), name.decode())
+        headers = decoded(answer.headers) | {"x-request-id": name.decode()}
+        return ConnexionResponse(  # type: ignore[no-untyped-call]  # connexion has no types there
+            answer.status, "application/json", body=answer.body, headers=headers
+        )
+
+
+class HouseResolver(RelativeResolver):
+    """``operationId: carts.create_cart`` is ``handlers/carts.py: create_cart``."""
+
+    def __init__(self, package: str) -> None:
+        super().__init__(package)  # type: ignore[no-untyped-call]  # connexion has no types there
+
+
+def create_app(
+    house: DoorHouse,
+    document: Json | None = None,
+    handlers_package: str = "handlers",
+    pages: Sequence[Page] = (),
+    *,
+    errors: Mapping[str, Json] | None = None,
+) -> Door:
+    """Return the application. Raises `BadSpec` where the spec and the handlers do not fit each other."""
+    published = spec.load() if document is None else document
+    declared = errors if errors is not None else {code: asdict(entry) for code, entry in catalogue.errors().items()}
+    envelope = Envelope(declared, house.settings.public_url)
+    metrics = Metrics()
+    pool: Pool[Any, Answer] = Pool(house.settings.threads, house.settings.queue_limit)
+    shop = Workshop(
+        house=house,
+        envelope=envelope,
+        seal=Seal(house.keyring.key("answers")),
+        watch=Watch(house.settings.validate_responses, metrics.count_break),
+        scopes=catalogue.scopes(),
+        compiler=Compiler(published["components"]),
+        document=published,
+    )
+    pipeline = Pipeline(shop, metrics, pool)
+    _add_plain(pipeline, published if document is not None else None)
+    pipeline.add("GET", "/health/ready", Ready(house, envelope))
+    pipeline.add("GET", "/metrics", Exposition(metrics, lambda: pool.waiting))
+    for page in pages:
+        pipeline.add(page[0], page[1], PageEndpoint(page, envelope))
+    door = Door(pipeline, metrics, pool, envelope)
+    door.add_api(dict(published), resolver=HouseResolver(handlers_package))
+    door.build()
+    return door
+
+
+def _add_plain(pipeline: Pipeline, document: Json | None) -> None:
+    as_json = spec.as_json() if document is None else orjson.dumps(document)
+    as_yaml = spec.as_yaml() if document is None else yaml.safe_dump(document, sort_keys=False, encoding="utf-8")
+    pipeline.add("GET", "/openapi.json", Document("openapi.json", as_json, "application/json"))
+    pipeline.add("GET", "/openapi.yaml", Document("openapi.yaml", as_yaml, "application/yaml"))
+    pipeline.add("GET", "/health/live", Live())
+
+
+def _lifespan(pool: Pool[Any, Answer]) -> Any:
+    @contextlib.asynccontextmanager
+    async def lifespan(_: Any) -> AsyncIterator[None]:
+        yield
+        pool.close()
+
+    return lifespan

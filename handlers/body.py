@@ -1,0 +1,108 @@
+"""Bodies: how much is taken, of which type, and what may never be in them."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from typing import Any, Final
+
+from handlers import strict_json
+from handlers.card_numbers import card_places
+from handlers.faults import faults_in
+from handlers.request import Request
+from handlers.schema import Validator
+from penstock.errors import (
+    CardDataNotAllowed,
+    Fault,
+    InvalidJson,
+    InvalidRequest,
+    PayloadTooLarge,
+    UnsupportedMediaType,
+    ValidationError,
+)
+
+Receive = Callable[[], Awaitable[Mapping[str, Any]]]
+DEFAULT_LIMIT: Final = 1024 * 1024
+_LONGEST_LENGTH: Final = 18
+
+
+class ClientGone(Exception):
+    """The client hung up before its body was complete."""
+
+
+async def receive_body(request: Request, receive: Receive, limit: int) -> bytes:
+    """Return the body, or raise `PayloadTooLarge` as soon as it is known to be too large."""
+    length = request.headers.get(b"content-length")
+    if length is not None:
+        if not length.isdigit() or len(length) > _LONGEST_LENGTH:
+            raise InvalidRequest(Fault("/Content-Length", "pattern", "must be a number of bytes"))
+        if int(length) > limit:
+            raise too_large(limit)
+    elif b"transfer-encoding" not in request.headers:
+        return b""
+    message = await receive()
+    body: bytes = message.get("body", b"")
+    if not message.get("more_body"):
+        return _within(message, body, limit)
+    chunks = [body]
+    taken = len(body)
+    while message.get("more_body"):
+        message = await receive()
+        chunk = _within(message, message.get("body", b""), limit - taken, limit)
+        taken += len(chunk)
+        chunks.append(chunk)
+    return b"".join(chunks)
+
+
+def too_large(limit: int) -> PayloadTooLarge:
+    """Return the error that names the limit."""
+    return PayloadTooLarge(
+        f"The body is larger than the {limit} bytes that this operation takes.", details={"limit": limit}
+    )
+
+
+def _within(message: Mapping[str, Any], chunk: bytes, left: int, limit: int | None = None) -> bytes:
+    if message["type"] == "http.disconnect":
+        raise ClientGone
+    if len(chunk) > left:
+        raise too_large(left if limit is None else limit)
+    return chunk
+
+
+class JsonBody:
+    """The body of one operation, compiled once."""
+
+    __slots__ = ("_is_required", "_validator")
+
+    def __init__(self, validator: Validator, *, is_required: bool) -> None:
+        self._validator = validator
+        self._is_required = is_required
+
+    def read(self, request: Request) -> Any:
+        """Return the document in a request's body; None where an optional body was left out."""
+        raw = request.body
+        if not raw:
+            if self._is_required:
+                raise InvalidJson("The body is missing.")
+            return None
+        headers = request.headers
+        if headers.get(b"content-type") != b"application/json" or b"content-encoding" in headers:
+            _check_media(headers)
+        document = strict_json.parse(raw)
+        places = card_places(raw, document)
+        if places:
+            raise CardDataNotAllowed(
+                details=[Fault(place, "card_number", "seems to be a card number").shape() for place in places[:20]]
+            )
+        if not self._validator.fits(document):
+            raise ValidationError(*faults_in(self._validator, document))
+        return document
+
+
+def _check_media(headers: Mapping[bytes, bytes]) -> None:
+    if headers.get(b"content-encoding", b"identity").strip().lower() != b"identity":
+        raise UnsupportedMediaType("Send the body without a content encoding.")
+    media, *parameters = headers.get(b"content-type", b"").lower().split(b";")
+    if media.strip() != b"application/json":
+        raise UnsupportedMediaType
+    for parameter in parameters:
+        name, _, value = parameter.strip().partition(b"=")
+        if name.strip() == b"charset" and value.strip().strip(b'"') not in {b"utf-8", b"utf8"}:
+            raise UnsupportedMediaType("Send the body in UTF-8.")

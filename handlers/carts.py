@@ -1,0 +1,67 @@
+"""Carts and items."""
+
+from typing import Any
+
+from handlers.wire import Json, cart_out, item_out, order_out, snake_in
+from penstock.errors import CartNotFound
+from penstock.flows import change_cart as carts
+from penstock.flows.checkout_cart import checkout_cart as checkout
+from penstock.flows.open_cart import open_cart
+from penstock.ports import Page, UnitOfWork
+
+
+def create_cart(uow: UnitOfWork, body: Json) -> Json:
+    return cart_out(open_cart(uow, {"currency": "USD", **snake_in(body)}))
+
+
+def get_cart(uow: UnitOfWork, id_: str) -> Json:
+    cart = uow.carts.get(id_)
+    if cart is None:
+        raise CartNotFound
+    return cart_out(cart)
+
+
+def update_cart(uow: UnitOfWork, id_: str, body: Json) -> Json:
+    return cart_out(carts.update_cart(uow, id_, snake_in(body)))
+
+
+def add_item(uow: UnitOfWork, id_: str, body: Json) -> Json:
+    cart, item = carts.add_item(uow, id_, snake_in(body))
+    return item_out(item, cart.tax_lines)
+
+
+def update_item(uow: UnitOfWork, cart_id: str, id_: str, body: Json) -> Json:
+    cart, item = carts.update_item(uow, cart_id, id_, snake_in(body))
+    return item_out(item, cart.tax_lines)
+
+
+def remove_item(uow: UnitOfWork, cart_id: str, id_: str) -> None:
+    carts.remove_item(uow, cart_id, id_)
+
+
+def select_shipping(uow: UnitOfWork, id_: str, body: Json) -> Json:
+    return cart_out(carts.select_shipping(uow, id_, snake_in(body)))
+
+
+def clear_shipping(uow: UnitOfWork, id_: str) -> Json:
+    return cart_out(carts.select_shipping(uow, id_, None))
+
+
+def replace_tax_lines(uow: UnitOfWork, id_: str, body: Json) -> Json:
+    return cart_out(carts.replace_tax_lines(uow, id_, [snake_in(line) for line in body["lines"]]))
+
+
+def clear_tax_lines(uow: UnitOfWork, id_: str) -> Json:
+    return cart_out(carts.replace_tax_lines(uow, id_, []))
+
+
+def checkout_cart(uow: UnitOfWork, id_: str, body: Json | None) -> Json:
+    fields: dict[str, Any] = body or {}
+    order = checkout(uow, id_, payment_method=fields.get("paymentMethod"), metadata=fields.get("metadata"))
+    return order_out(order)
+
+
+def list_events(uow: UnitOfWork, id_: str, since_sequence: int | None, limit: int) -> Json:
+    if uow.carts.get(id_) is None:
+        raise CartNotFound
+    return Page(uow.carts.events(id_, after=since_sequence or 0, limit=limit), limit).shape()

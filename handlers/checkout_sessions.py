@@ -1,0 +1,90 @@
+"""Checkout sessions and embedded checkout."""
+
+import hashlib
+
+import orjson
+
+from bootstrap import House
+from handlers.wire import Json, Reply, completed_out, methods_out, session_out, snake_in
+from penstock.caller import Caller
+from penstock.clock import rfc3339
+from penstock.errors import AllowedMethodsUnsupported, NotFound, SessionNotFound
+from penstock.flows.begin_payment import Completion
+from penstock.flows.complete_session import complete_session as complete
+from penstock.flows.open_session import open_proxy_session, open_session
+from penstock.payment import PROXY_METHOD
+from penstock.ports import UnitOfWork, Work
+from penstock.session import CheckoutSession, Collect, SessionStatus
+
+
+def create_embed_token(uow: UnitOfWork, caller: Caller, house: House, body: Json) -> Json:
+    if "allowedMethods" in body:
+        raise AllowedMethodsUnsupported
+    fields = {"country": "US", "external_cart_id": None, **snake_in(body)}
+    session = open_proxy_session(uow, caller, **fields)
+    return _with_token(house, caller, session, body["amount"], body["currency"]) | {
+        "hostedUrl": house.links.hosted(session.id),
+        "embedUrl": house.links.embed(session.id),
+        "expiresAt": rfc3339(session.expires_at),
+    }
+
+
+def create_session(uow: UnitOfWork, caller: Caller, house: House, body: Json) -> Json:
+    collect = body.get("collect") or {}
+    wanted = Collect(collect.get("shippingAddress", True), collect.get("billingAddress", False))
+    session, cart = open_session(uow, caller, {**snake_in(body), "collect": wanted})
+    hosted, embed = house.links.hosted(session.id), house.links.embed(session.id)
+    return session_out(session, hosted=hosted, embed=embed, cart=cart)
+
+
+def refresh_embed_token(uow: UnitOfWork, caller: Caller, house: House, id_: str) -> Json:
+    session = uow.sessions.get(id_)
+    if session is None:
+        raise NotFound("There is no checkout session with this id.")
+    session.assert_open(uow.now)
+    price = session.price(uow.carts.get(session.cart_id) if session.cart_id else None)
+    amount, currency = (price.amount, price.currency) if price else (None, None)
+    return _with_token(house, caller, session, amount, currency) | {
+        "amount": amount,
+        "currency": currency,
+        "gr4vyCheckoutSessionId": None,
+    }
+
+
+def list_payment_methods(work: Work, house: House, id_: str) -> Json:
+    with work(read=True) as uow:
+        session = uow.sessions.get(id_)
+        if session is None:
+            raise SessionNotFound
+        price = session.price(uow.carts.get(session.cart_id) if session.cart_id else None)
+        is_open = session.status is SessionStatus.OPEN and not session.is_over(uow.now)
+        connections = uow.connections.list_active()
+    if not is_open or price is None:
+        return {"methods": []}
+    offers = house.cascade.offers(connections, currency=price.currency)
+    return {"methods": methods_out(offers, session.allowed_methods)}
+
+
+def complete_session(work: Work, caller: Caller, house: House, id_: str, body: Json) -> Reply:
+    is_proxy = body["paymentMethod"] == PROXY_METHOD
+    completion = Completion(
+        payment_method=body["paymentMethod"],
+        digest=hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
+        hosted_url=house.links.hosted(id_),
+        payment_token=body.get("paymentToken"),
+        provider_transaction_id=body.get("gr4vyTransactionId") if is_proxy else None,
+        email=body.get("email"),
+        shipping_address=body.get("shippingAddress"),
+        billing_address=body.get("billingAddress"),
+    )
+    completed = complete(work, house.cascade, caller, id_, completion)
+    return Reply(completed_out(completed), 202 if completed.is_open else 200)
+
+
+def _with_token(
+    house: House, caller: Caller, session: CheckoutSession, amount: int | None, currency: str | None
+) -> Json:
+    token, expires_at = house.tokens.mint_embed(
+        session.id, environment=caller.environment_slug, amount=amount, currency=currency
+    )
+    return {"checkoutSessionId": session.id, "embedToken": token, "embedTokenExpiresAt": rfc3339(expires_at)}

@@ -1,0 +1,49 @@
+"""Which pages of other origins may use a buyer's session: exact origins, from the embed configuration."""
+
+from typing import Final
+
+from handlers.contract import DoorHouse
+from handlers.failures import error_for
+from handlers.request import Request
+from handlers.respond import Answer, Header
+from handlers.routes import Route
+
+ORIGIN: Final = b"origin"
+WANTED_METHOD: Final = b"access-control-request-method"
+_VARY: Final = (b"vary", b"Origin")
+_EXPOSED: Final = (b"access-control-expose-headers", b"X-Request-Id, Idempotency-Replay, Retry-After")
+_ALLOWED: Final = (b"access-control-allow-headers", b"Content-Type, Idempotency-Key, X-Request-Id")
+_KEPT: Final = (b"access-control-max-age", b"600")
+
+
+class Cors:
+    """Adds the headers to what a session's operations answer, and answers what browsers ask beforehand."""
+
+    def __init__(self, house: DoorHouse) -> None:
+        self._house = house
+
+    def grant(self, request: Request, answer: Answer) -> Answer:
+        """Add the headers for a request that names its origin."""
+        if self._is_allowed(request):
+            answer.add(_VARY, (b"access-control-allow-origin", request.headers[ORIGIN]), _EXPOSED)
+        else:
+            answer.add(_VARY)
+        return answer
+
+    def preflight(self, request: Request, route: Route) -> Answer:
+        """Answer OPTIONS, with the permission for this origin if it has one."""
+        headers: tuple[Header, ...] = ((b"allow", route.allow.encode()), _VARY)
+        if self._is_allowed(request):
+            methods = (b"access-control-allow-methods", route.allow.encode())
+            headers = (*headers, (b"access-control-allow-origin", request.headers[ORIGIN]), methods, _ALLOWED, _KEPT)
+        return Answer(204, b"", headers)
+
+    def _is_allowed(self, request: Request) -> bool:
+        origin = request.headers.get(ORIGIN)
+        if origin is None or not request.values or origin == b"null":
+            return False
+        try:
+            return origin.decode("latin-1") in self._house.cors_origins(request.values[0].decode("latin-1"))
+        except Exception as failure:  # noqa: BLE001 -- without a permission the browser keeps the answer from the page
+            error_for(failure, "cors")
+            return False

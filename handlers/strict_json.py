@@ -1,0 +1,92 @@
+"""JSON as the API takes it: UTF-8, no key twice, nothing that a database or another parser would read differently."""
+
+import re
+from collections.abc import Iterable
+from typing import Any, Final
+
+import orjson
+
+from penstock.errors import InvalidJson
+
+MOST_DEPTH: Final = 32
+_LOWEST: Final = -(2**63)
+_HIGHEST: Final = 2**63 - 1
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+_LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
+# Digits become 0, spaces and dashes go, the rest becomes x: a run of zeros is then a run of digits, found by memchr.
+_DIGITS: Final = bytes(48 if 48 <= byte <= 57 else 120 for byte in range(256))  # noqa: PLR2004 -- ASCII 0 to 9
+_RUN_OF_13: Final = b"0" * 13
+_RUN_OF_19: Final = b"0" * 19
+
+
+def parse(raw: bytes) -> Any:
+    """Return the document in a body, or raise `InvalidJson` with the reason."""
+    if not raw:
+        raise InvalidJson("The body is empty.")
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError as error:
+        raise InvalidJson(_reason(error)) from None
+    if raw.count(b"{") + raw.count(b"[") > MOST_DEPTH:
+        _check_depth(found)
+    if b"\\" in raw:
+        _check_escaped(raw, found)
+    elif raw.count(b'"') != orjson.dumps(found).count(b'"'):
+        raise InvalidJson("A key stands twice in one object.")
+    if may_hold_digits(raw, _RUN_OF_19):
+        _check_integers(raw)
+    return found
+
+
+def may_hold_digits(raw: bytes, run: bytes = _RUN_OF_13) -> bool:
+    """Tell whether a text has a run of digits as long as `run`, spaces and dashes between them not counted."""
+    return run in raw.translate(_DIGITS, b" -")
+
+
+def _reason(error: orjson.JSONDecodeError) -> str:
+    return f"The body is not strict JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+
+
+def _check_depth(document: Any) -> None:
+    level = [document]
+    for _ in range(MOST_DEPTH):
+        level = [child for node in level for child in _children(node) if type(child) is dict or type(child) is list]
+        if not level:
+            return
+    raise InvalidJson(f"The body is nested more than {MOST_DEPTH} levels deep.")
+
+
+def _children(node: Any) -> Iterable[Any]:
+    return node.values() if type(node) is dict else node
+
+
+def _check_escaped(raw: bytes, document: Any) -> None:
+    """With escapes about, quotes cannot be counted: take the strings out, and count the colons that are left."""
+    keys, texts = _keys_and_texts(document)
+    if _STRING.sub(b"", raw).count(b":") != len(keys):
+        raise InvalidJson("A key stands twice in one object.")
+    if b"\\u0000" in raw and any("\x00" in text for text in (*keys, *texts)):
+        raise InvalidJson("A string holds the character U+0000.")
+
+
+def _keys_and_texts(document: Any) -> tuple[list[str], list[str]]:
+    keys: list[str] = []
+    texts: list[str] = []
+    queue = [document]
+    while queue:
+        node = queue.pop()
+        if type(node) is dict:
+            keys.extend(node)
+            queue.extend(node.values())
+        elif type(node) is list:
+            queue.extend(node)
+        elif type(node) is str:
+            texts.append(node)
+    return keys, texts
+
+
+def _check_integers(raw: bytes) -> None:
+    for match in _LONG_INTEGER.finditer(_STRING.sub(b"", raw)):
+        digits = match.group()
+        if len(digits) > len("-9223372036854775808") or not _LOWEST <= int(digits) <= _HIGHEST:
+            raise InvalidJson("An integer is beyond 64 bits.")

@@ -1,0 +1,71 @@
+"""What every test may have: databases of its own, and no network beyond this machine."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from tests import servers
+
+DATABASES = ("sqlite", "postgresql")
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Nothing here may reach beyond the loopback interface, unless a test marks itself.
+
+    The browser's tests come last: its driver leaves an event loop running in this thread as long as it lives.
+    """
+    items.sort(key=lambda item: "e2e" in item.path.parts)
+    for item in items:
+        if item.get_closest_marker("allow_hosts") is None:
+            item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "::1"]))
+
+
+@pytest.fixture(scope="session")
+def postgres_url() -> Iterator[str]:
+    """A PostgreSQL server's URL. Its databases are shared: use `postgresql_database` for one of your own."""
+    with servers.postgres() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def redis_url() -> Iterator[str]:
+    """A Redis server's URL."""
+    with servers.redis_server() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def sqlite_databases(tmp_path_factory: pytest.TempPathFactory) -> servers.SqliteDatabases:
+    """Makes migrated SQLite databases."""
+    return servers.SqliteDatabases(tmp_path_factory.mktemp("sqlite"))
+
+
+@pytest.fixture(scope="session")
+def postgres_databases(postgres_url: str) -> Iterator[servers.PostgresDatabases]:
+    """Makes migrated PostgreSQL databases."""
+    made = servers.PostgresDatabases(postgres_url)
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def sqlite_url(sqlite_databases: servers.SqliteDatabases) -> Iterator[str]:
+    """A fresh, migrated SQLite database."""
+    with sqlite_databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture
+def postgresql_database(postgres_databases: servers.PostgresDatabases) -> Iterator[str]:
+    """A fresh, migrated PostgreSQL database."""
+    with postgres_databases.fresh() as url:
+        yield url
+
+
+@pytest.fixture(
+    params=[pytest.param(name, marks=pytest.mark.services) if name != "sqlite" else name for name in DATABASES]
+)
+def database_url(request: pytest.FixtureRequest) -> str:
+    """A fresh, migrated database, once on each of the two."""
+    return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgresql_database")

@@ -1,0 +1,13 @@
+"""Contract tests ask the whole application, in process, on both databases."""
+
+from tests.shops import (  # noqa: F401  fixtures
+    app,
+    bare_shop,
+    client,
+    clock,
+    house,
+    other_shop,
+    production_shop,
+    shop,
+    sibling_shop,
+)

@@ -1,0 +1,133 @@
+"""Nobody reaches another tenant's rows, through any id position of any operation, and nobody learns that they exist."""
+
+import pytest
+
+from handlers import spec
+from penstock.ids import new_id
+from tests.shop import made
+
+METHODS = ("get", "post", "put", "patch", "delete")
+BODIES = {
+    "carts.update_cart": {"notes": "mine now"},
+    "carts.add_item": {"name": "x", "unitPrice": 1},
+    "carts.update_item": {"quantity": 9},
+    "carts.select_shipping": {"methodId": "m", "displayName": "M", "rateAmount": 1},
+    "carts.replace_tax_lines": {"lines": []},
+    "carts.checkout_cart": {},
+}
+CAPABILITIES = {
+    "checkout_sessions.refresh_embed_token",
+    "checkout_sessions.list_payment_methods",
+    "checkout_sessions.complete_session",
+}
+"""Operations whose id is itself the credential: 190 random bits that only its holder knows."""
+
+
+def operations():
+    for path, item in spec.load()["paths"].items():
+        for method in METHODS:
+            if method in item:
+                yield path, method, item[method]
+
+
+def with_ids():
+    return [
+        (p, m, op["operationId"]) for p, m, op in operations() if "{" in p and op["operationId"] not in CAPABILITIES
+    ]
+
+
+def rows(shop):
+    """One row of each kind, by the path that reads it."""
+    order = shop.paid_order()
+    cart = shop.cart(items=1)
+    key = made(shop.as_member("POST", "/api-keys", {"name": "x", "scopes": ["*"]}), 201)
+    payment = made(shop.get("/payments"))["data"][0]
+    return {
+        "carts": cart["id"],
+        "items": cart["lineItems"][0]["id"],
+        "orders": order["id"],
+        "payments": payment["id"],
+        "api-keys": key["id"],
+    }
+
+
+def fill(path, ids):
+    filled = []
+    for part, before in zip(path.strip("/").split("/"), ["", *path.strip("/").split("/")], strict=False):
+        filled.append(ids[before] if part.startswith("{") else part)
+    return "/" + "/".join(filled)
+
+
+def ask(shop, path, method, operation_id):
+    send = shop.as_member if path.startswith("/api-keys") else shop.ask
+    answer = send(method.upper(), path, BODIES.get(operation_id))
+    body = answer.json()["error"]
+    del body["requestId"]
+    return answer.status_code, body, {k: v for k, v in answer.headers.items() if k not in ("x-request-id", "date")}
+
+
+@pytest.fixture(params=["workspace", "environment", "application"])
+def neighbour(request, shop, other_shop, sibling_shop):
+    """Somebody else: another workspace, another environment of mine, another application of mine."""
+    return other_shop if request.param == "workspace" else sibling_shop(request.param)
+
+
+def test_another_tenant_s_ids_are_answered_exactly_like_unknown_ones(shop, neighbour):
+    theirs = rows(neighbour)
+    nobody = {kind: new_id() for kind in theirs}
+    for path, method, operation_id in with_ids():
+        foreign = ask(shop, fill(path, theirs), method, operation_id)
+        unknown = ask(shop, fill(path, nobody), method, operation_id)
+        assert foreign == unknown, f"{operation_id} tells {fill(path, theirs)} from an unknown one"
+        assert foreign[0] == 404, operation_id
+    cart = neighbour.read_cart(theirs["carts"])
+    assert (cart["notes"], cart["status"], cart["lineItems"][0]["quantity"]) == (None, "open", 1)
+
+
+def test_lists_show_nothing_of_a_neighbour_s(shop, neighbour):
+    theirs = rows(neighbour)
+    for path, method, operation in operations():
+        if method == "get" and "{" not in path:
+            send = shop.as_member if path.startswith("/api-keys") else shop.ask
+            text = send("GET", path).text
+            assert not [i for i in theirs.values() if i in text], operation["operationId"]
+
+
+def test_ids_in_bodies_are_judged_like_ids_in_paths(shop, neighbour):
+    cart_id, mine = neighbour.cart(items=1)["id"], shop.cart(items=1)
+    for foreign, unknown in (
+        (shop.session_body(cart_id), shop.session_body(new_id())),
+        (
+            {**shop.session_body(mine["id"]), "applicationId": neighbour.workspace_id},
+            {**shop.session_body(mine["id"]), "applicationId": new_id()},
+        ),
+    ):
+        answers = [shop.post("/checkout/sessions", body) for body in (foreign, unknown)]
+        assert [a.status_code for a in answers] == [422, 422]
+        assert answers[0].json()["error"]["details"] == answers[1].json()["error"]["details"]
+
+
+def test_every_operation_asks_for_a_credential_or_is_a_capability():
+    for _, _, operation in operations():
+        open_to_all = operation.get("security") == [] or not operation.get("security")
+        assert open_to_all == (operation["operationId"] in CAPABILITIES), operation["operationId"]
+
+
+def test_no_operation_answers_without_its_credential(shop):
+    ids = rows(shop)
+    for path, method, operation in operations():
+        if operation["operationId"] not in CAPABILITIES:
+            answer = shop.ask(method.upper(), fill(path, ids), BODIES.get(operation["operationId"]), key=None)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (401, "unauthorized"), operation[
+                "operationId"
+            ]
+
+
+def test_a_publishable_key_passes_no_operation_of_a_backend(shop):
+    ids = rows(shop)
+    for path, method, operation in operations():
+        if operation["operationId"] not in CAPABILITIES:
+            answer = shop.ask(
+                method.upper(), fill(path, ids), BODIES.get(operation["operationId"]), key=shop.publishable_key
+            )
+            assert answer.status_code in (401, 403), operation["operationId"]
