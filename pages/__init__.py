@@ -1,0 +1,1 @@
+"""Pages for people: the hosted checkout and the docs, rendered on the server."""

@@ -1,0 +1,35 @@
+"""Every page of this server, by method and path. The front door is handed this list and adds nothing to it."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from bootstrap import House
+from pages import assets
+from pages.challenge import challenge_pages
+from pages.checkout import checkout_pages
+from pages.guides import guide_page
+from pages.reference import Reference
+from pages.response import Route
+
+
+def routes(house: House, document: Mapping[str, Any]) -> list[Route]:
+    """Return the pages of a server that publishes this OpenAPI document."""
+    reference = Reference(document)
+    hosted, embedded = checkout_pages(house)
+    ask, answer = challenge_pages(house)
+    return [
+        ("GET", "/", reference.front),
+        ("GET", "/docs", reference.interactive),
+        ("GET", "/docs/errors", reference.errors),
+        ("GET", "/docs/events", reference.events),
+        ("GET", "/docs/scopes", reference.scopes),
+        ("GET", "/docs/guides", guide_page),
+        ("GET", "/docs/guides/{name}", guide_page),
+        ("GET", "/docs/guides/{folder}/{name}", guide_page),
+        ("GET", "/static/{name}", assets.serve),
+        ("GET", "/embed.js", assets.serve),
+        ("GET", "/checkout/{sessionId}", hosted),
+        ("GET", "/embed/{sessionId}", embedded),
+        ("GET", "/sandbox/challenge/{ref}", ask),
+        ("POST", "/sandbox/challenge/{ref}", answer),
+    ]
