@@ -1,0 +1,28 @@
+"""Whether the database's tables are this version's, and what a command does where they are not."""
+
+from bootstrap import House
+from cli.trouble import Trouble
+from storage.migrate import upgrade
+
+
+def complaint(house: House) -> str | None:
+    """Return what is wrong with the tables and what to do, or None."""
+    file = house.settings.sqlite_file
+    if file is not None and not file.exists():
+        return f"there is no database at {file} yet; run `penstock init`"
+    reason = house.unready()
+    return None if reason is None else f"{reason}; run `penstock migrate`"
+
+
+def assert_current(house: House) -> None:
+    """Raise `Trouble` unless the tables are this version's."""
+    told = complaint(house)
+    if told is not None:
+        raise Trouble(told)
+
+
+def make_current(house: House) -> None:
+    """Bring a SQLite file up to date; on PostgreSQL, where others may be using it, raise `Trouble` instead."""
+    if house.settings.sqlite_file is not None:
+        upgrade(house.settings.database_url)
+    assert_current(house)
