@@ -11,7 +11,8 @@ from typing import Any, Protocol
 import pluggy
 
 from penstock.caller import Scope
-from penstock.connector import ChargeRequest, PaymentConnector
+from penstock.connector import PaymentConnector
+from penstock.request import ChargeRequest
 
 hookspec = pluggy.HookspecMarker("penstock")
 hookimpl = pluggy.HookimplMarker("penstock")

@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from penstock.caller import Scope
-from penstock.connector import Approved, Declined, Outcome, Pending, Rejected
 from penstock.events import Recorded
 from penstock.ids import new_id
 from penstock.money import Money
+from penstock.outcome import Approved, Declined, Outcome, Pending, Rejected
 
 PROXY_METHOD = "gr4vy"
 """The method of a payment that the buyer makes in a provider's own widget (the reference's name for it)."""

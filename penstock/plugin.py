@@ -1,32 +1,36 @@
 """Everything that a plugin's author needs, in one import."""
 
-from penstock.connector import (
+from penstock.connector import BadCredentials, Capabilities, Context, NotSent, PaymentConnector, PaymentMethod
+from penstock.hooks import Event, Identity, IdentityVerifier, InvalidToken, NotMine, hookimpl
+from penstock.money import Money
+from penstock.outcome import (
     Approved,
-    Capabilities,
-    CaptureRequest,
     CardFacts,
-    ChargeRequest,
-    Context,
     Declined,
     DeclineKind,
     Done,
     FollowUp,
-    NotSent,
     Outcome,
-    PaymentConnector,
-    PaymentMethod,
     Pending,
     ProxyTransaction,
-    RefundRequest,
     Rejected,
     RejectKind,
-    VoidRequest,
 )
-from penstock.hooks import Event, Identity, IdentityVerifier, InvalidToken, NotMine, hookimpl
-from penstock.money import Money
+from penstock.request import (
+    CaptureRequest,
+    ChargeRequest,
+    FollowUpRequest,
+    Forged,
+    Hint,
+    RefundRequest,
+    ResumeRequest,
+    VoidRequest,
+    WebhookDelivery,
+)
 
 __all__ = [
     "Approved",
+    "BadCredentials",
     "Capabilities",
     "CaptureRequest",
     "CardFacts",
@@ -37,6 +41,9 @@ __all__ = [
     "Done",
     "Event",
     "FollowUp",
+    "FollowUpRequest",
+    "Forged",
+    "Hint",
     "Identity",
     "IdentityVerifier",
     "InvalidToken",
@@ -51,6 +58,8 @@ __all__ = [
     "RefundRequest",
     "RejectKind",
     "Rejected",
+    "ResumeRequest",
     "VoidRequest",
+    "WebhookDelivery",
     "hookimpl",
 ]

@@ -8,11 +8,12 @@ from typing import Any, Protocol
 
 from penstock.caller import Scope
 from penstock.cart import Cart, LineItem
-from penstock.connector import CaptureMode, ChargeRequest, ProxyTransaction
 from penstock.ledger import Posting
 from penstock.money import Money
 from penstock.order import Order
+from penstock.outcome import CaptureMode, ProxyTransaction
 from penstock.payment import Payment
+from penstock.request import ChargeRequest
 from penstock.session import CheckoutSession
 from penstock.tenant import ApiKey, Connection, EmbedConfig
 from penstock.verdict import Candidate, Verdict

@@ -4,7 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from penstock.connector import EnvironmentKind, Outcome, PaymentConnector
+from penstock.connector import EnvironmentKind, PaymentConnector
+from penstock.outcome import Outcome
 
 VerdictState = Literal["approved", "pending", "declined", "rejected", "not_sent", "unknown"]
 

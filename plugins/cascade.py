@@ -13,21 +13,19 @@ import pluggy
 import structlog
 
 from connectors.http import CONNECT_PHASE, begin_call, has_spoken
-from penstock.connector import (
+from penstock.connector import NotSent, PaymentConnector, PaymentMethod
+from penstock.money import Money
+from penstock.outcome import (
     Approved,
     BrokenPromise,
     CaptureMode,
-    ChargeRequest,
     Declined,
-    NotSent,
     Outcome,
-    PaymentConnector,
-    PaymentMethod,
     Pending,
     ProxyTransaction,
     check_answer,
 )
-from penstock.money import Money
+from penstock.request import ChargeRequest
 from penstock.verdict import Candidate, Connection, Verdict, VerdictState
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard
 from plugins.manager import masked

@@ -14,27 +14,24 @@ import orjson
 
 from connectors.payments.sandbox_bank import PREFIX, Answer, Bank, FileBank, RemoteBank, is_behaviour
 from penstock.boundary import assert_no_transaction
-from penstock.connector import (
+from penstock.connector import Capabilities, Context, EnvironmentKind, PaymentConnector
+from penstock.hooks import hookimpl
+from penstock.money import Money
+from penstock.outcome import (
     DECLINE_KINDS,
     REJECT_KINDS,
     Approved,
-    Capabilities,
     CardFacts,
-    ChargeRequest,
-    Context,
     Declined,
     DeclineKind,
-    EnvironmentKind,
     Outcome,
-    PaymentConnector,
     Pending,
     ProxyState,
     ProxyTransaction,
     Rejected,
     RejectKind,
 )
-from penstock.hooks import hookimpl
-from penstock.money import Money
+from penstock.request import ChargeRequest
 
 _CARD: Final = CardFacts("visa", "4242", 12, 2040, "credit", "US")
 _STATES: Final[Mapping[str, ProxyState]] = {

@@ -17,7 +17,8 @@ import httpx
 import orjson
 
 from penstock.boundary import assert_no_transaction
-from penstock.connector import DECLINE_KINDS, REJECT_KINDS, NotSent
+from penstock.connector import NotSent
+from penstock.outcome import DECLINE_KINDS, REJECT_KINDS
 
 PREFIX: Final = "tok_sandbox_"
 HANG_SECONDS: Final = 300

@@ -11,22 +11,10 @@ import jsonschema_rs
 import pytest
 
 from penstock.conformance.provider import Answer, CannedProvider, Heard, reply, standing_clock
-from penstock.connector import (
-    DECLINE_KINDS,
-    Approved,
-    Capabilities,
-    ChargeRequest,
-    Context,
-    Declined,
-    NotSent,
-    PaymentConnector,
-    Pending,
-    Rejected,
-    check_answer,
-    check_outcome,
-    unkept_claims,
-)
+from penstock.connector import Capabilities, Context, NotSent, PaymentConnector, unkept_claims
 from penstock.money import Money
+from penstock.outcome import DECLINE_KINDS, Approved, Declined, Pending, Rejected, check_answer
+from penstock.request import ChargeRequest
 
 __all__ = ["PaymentConnectorContract", "reply"]
 
@@ -138,7 +126,7 @@ class PaymentConnectorContract:
         heard = self.charge("approved")
         assert heard.raised is None, f"it raised {heard.raised!r}"
         assert isinstance(heard.returned, Approved)
-        check_outcome(heard.request, heard.returned)
+        check_answer(heard.returned, heard.request.money, heard.request.capture)
 
     def test_declined_is_told_in_our_words_and_keeps_theirs(self) -> None:
         heard = self.charge("declined")
@@ -146,14 +134,14 @@ class PaymentConnectorContract:
         assert isinstance(heard.returned, Declined)
         assert heard.returned.kind in DECLINE_KINDS
         assert heard.returned.provider_code, "keep the provider's own code for whoever must ask them"
-        check_outcome(heard.request, heard.returned)
+        check_answer(heard.returned, heard.request.money, heard.request.capture)
 
     def test_pending_is_told_if_the_provider_knows_it(self) -> None:
         if "pending" not in self.wire:
             pytest.skip("this provider answers at once")
         heard = self.charge("pending")
         assert isinstance(heard.returned, Pending), f"it returned {heard.returned!r} and raised {heard.raised!r}"
-        check_outcome(heard.request, heard.returned)
+        check_answer(heard.returned, heard.request.money, heard.request.capture)
 
     @pytest.mark.parametrize("scenario", ["wrong_amount", "wrong_currency"])
     def test_an_approval_of_something_else_is_no_approval(self, scenario: str) -> None:
@@ -162,7 +150,7 @@ class PaymentConnectorContract:
         heard = self.charge(scenario)
         if heard.raised is None:
             with pytest.raises(Exception, match="asked for"):
-                check_outcome(heard.request, heard.returned)
+                check_answer(heard.returned, heard.request.money, heard.request.capture)
         assert not isinstance(heard.raised, NotSent), "the money may have moved"
 
     @pytest.mark.parametrize("status", [500, 502, 503, 504])

@@ -10,7 +10,8 @@ import httpx
 
 from penstock.boundary import assert_no_transaction, is_transaction_open
 from penstock.clock import StandingClock
-from penstock.connector import ChargeRequest, NotSent
+from penstock.connector import NotSent
+from penstock.request import ChargeRequest
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 SideCall = Callable[[httpx.Request], httpx.Response | None]

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from penstock.connector import Approved, Declined, Pending, ProxyTransaction
+from penstock.outcome import Approved, Declined, Pending, ProxyTransaction
 from penstock.payment import Payment
 from penstock.ports import Cascade
 from penstock.verdict import Candidate, Verdict

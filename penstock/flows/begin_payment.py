@@ -7,7 +7,6 @@ from typing import Any, Final
 from penstock.caller import Caller
 from penstock.cart import Address, Cart, CartStatus
 from penstock.checks import check_address, require, require_live
-from penstock.connector import ChargeRequest
 from penstock.errors import (
     CartNotOpen,
     Fault,
@@ -28,6 +27,7 @@ from penstock.order import Order, OrderLine, OrderStatus
 from penstock.payment import PROXY_METHOD, Payment, PaymentStatus
 from penstock.ports import Cascade, UnitOfWork
 from penstock.pricing import Totals
+from penstock.request import ChargeRequest
 from penstock.session import CheckoutSession, SessionStatus
 from penstock.verdict import Candidate
 

@@ -5,10 +5,10 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from penstock.cart import Cart
-from penstock.connector import Approved
 from penstock.failpoint import failpoint
 from penstock.ledger import capture_posting
 from penstock.order import Order
+from penstock.outcome import Approved
 from penstock.payment import CERTAIN_NO, Attempt, AttemptState, Payment, PaymentStatus
 from penstock.ports import UnitOfWork
 from penstock.session import CheckoutSession

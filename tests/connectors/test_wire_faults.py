@@ -11,8 +11,8 @@ import pytest
 
 from connectors import http
 from penstock.clock import SystemClock
-from penstock.connector import ChargeRequest
 from penstock.money import Money
+from penstock.request import ChargeRequest
 from penstock.verdict import Connection
 from plugins.cascade import Cascade
 from plugins.manager import load

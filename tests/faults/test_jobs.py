@@ -137,7 +137,7 @@ def test_a_row_of_an_unknown_kind_is_put_off_and_stays(house, store, rows):  # n
 def test_a_row_whose_work_fails_is_tried_again_later(house, store, rows, clock, monkeypatch):  # noqa: F811
     lost = lost_payment(store)
     clock.advance(SCHEDULE[0])
-    monkeypatch.setattr(house.cascade, "_deadline", "no number")  # every call of a provider now fails with a TypeError
+    monkeypatch.setattr(house.cascade, "_guard", None)  # every call of a provider now fails with an AttributeError
     work_off(house, rows)
     row = due_row(house, lost["paymentId"])
     assert row.attempts == 1

@@ -3,10 +3,10 @@
 import pytest
 import sqlalchemy as sa
 
-from penstock.connector import Approved
 from penstock.flows.settle_payment import RECONCILE
 from penstock.ids import new_id
 from penstock.ledger import capture_posting
+from penstock.outcome import Approved
 from penstock.session import SessionKind
 from storage.audit import audit
 from storage.audit_rules import RULES

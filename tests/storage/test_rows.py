@@ -7,12 +7,12 @@ import orjson
 import pytest
 
 from penstock.cart import CartStatus, ShippingSelection, TaxLine
-from penstock.connector import Approved, Declined, Pending
 from penstock.errors import InvalidCursor
 from penstock.ids import new_id
 from penstock.ledger import capture_posting
 from penstock.money import Money
 from penstock.order import OrderStatus
+from penstock.outcome import Approved, Declined, Pending
 from penstock.payment import PaymentStatus
 from penstock.session import Collect, SessionKind
 from penstock.tenant import ApiKey, Connection, EmbedConfig

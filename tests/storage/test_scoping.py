@@ -5,10 +5,10 @@ from datetime import timedelta
 
 import pytest
 
-from penstock.connector import Approved
 from penstock.errors import InvalidCursor
 from penstock.ids import new_id
 from penstock.ledger import capture_posting
+from penstock.outcome import Approved
 from penstock.ports import StoredAnswer
 from penstock.tenant import ApiKey, Connection, EmbedConfig
 from storage.statement import Statement, Unscoped

@@ -10,9 +10,11 @@ import pytest
 from penstock import hooks
 from penstock.caller import Scope
 from penstock.clock import SystemClock
-from penstock.connector import Approved, Capabilities, ChargeRequest, PaymentConnector
+from penstock.connector import Capabilities, PaymentConnector
 from penstock.hooks import Event, Identity, InvalidToken, NotMine, hookimpl
 from penstock.money import Money
+from penstock.outcome import Approved
+from penstock.request import ChargeRequest
 from plugins.cascade import Cascade, Connection
 from plugins.listeners import tell
 from plugins.manager import BrokenPlugin, identity_verifiers, load

@@ -7,10 +7,10 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
-from penstock.connector import Approved, Declined, Pending, Rejected
 from penstock.ids import new_id
 from penstock.ledger import Entry, Posting, capture_posting
 from penstock.money import Money
+from penstock.outcome import Approved, Declined, Pending, Rejected
 from penstock.payment import AttemptState, PaymentStatus
 from tests import make
 

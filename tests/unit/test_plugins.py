@@ -10,20 +10,11 @@ import pytest
 from connectors import http
 from penstock.boundary import CalledInsideTransaction, transaction
 from penstock.clock import SystemClock
-from penstock.connector import (
-    Approved,
-    Capabilities,
-    ChargeRequest,
-    Declined,
-    NotSent,
-    PaymentConnector,
-    PaymentMethod,
-    Pending,
-    ProxyTransaction,
-    Rejected,
-)
+from penstock.connector import Capabilities, NotSent, PaymentConnector, PaymentMethod
 from penstock.hooks import hookimpl
 from penstock.money import Money
+from penstock.outcome import Approved, Declined, Pending, ProxyTransaction, Rejected
+from penstock.request import ChargeRequest
 from plugins import manager
 from plugins.cascade import Cascade, Connection, ProviderSilent
 from plugins.manager import BrokenPlugin, load

@@ -19,17 +19,10 @@ from connectors.payments import sandbox_bank
 from connectors.payments.sandbox import SandboxPayments, SecondSandboxPayments
 from penstock.boundary import CalledInsideTransaction, transaction
 from penstock.clock import SystemClock
-from penstock.connector import (
-    DECLINE_KINDS,
-    REJECT_KINDS,
-    Approved,
-    ChargeRequest,
-    Context,
-    Declined,
-    Pending,
-    Rejected,
-)
+from penstock.connector import Context
 from penstock.money import Money
+from penstock.outcome import DECLINE_KINDS, REJECT_KINDS, Approved, Declined, Pending, Rejected
+from penstock.request import ChargeRequest
 from penstock.verdict import Candidate
 from plugins.cascade import Cascade
 from plugins.manager import load
