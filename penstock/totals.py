@@ -1,0 +1,317 @@
+"""What a cart costs, line by line: prices, discount, shipping and tax, in one pure function over integers.
+
+Amounts are minor units of one currency. ``total = subtotal - discount + shipping + tax`` holds always: ``tax`` is
+what is added to the prices; tax that the prices contain already is told apart as ``included_tax``. The order of the
+lines makes no difference: wherever one unit is left over, equal claims are settled by the parts' ids (semantics 1.9,
+1.10).
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from fractions import Fraction
+from typing import Final, Literal
+
+MILLION: Final = 1_000_000
+SHIPPING: Final = "shipping"
+"""The id of the part that shipping is. No line has it: their ids are UUIDs."""
+
+Rounding = Literal["line", "invoice"]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Line:
+    """One line: ``own_discount`` is what the merchant took off it by hand. Not negative, and at most its price."""
+
+    id: str
+    unit_price: int
+    quantity: int
+    own_discount: int = 0
+    is_discountable: bool = True
+
+    @property
+    def price(self) -> int:
+        """Unit price times quantity."""
+        return self.unit_price * self.quantity
+
+
+@dataclass(frozen=True, slots=True)
+class Percentage:
+    """So many parts of a million off the eligible lines: 10 % is 100,000."""
+
+    ppm: int
+
+
+@dataclass(frozen=True, slots=True)
+class FixedAmount:
+    """A sum off the eligible lines, at most their price."""
+
+    amount: int
+
+
+Reduction = Percentage | FixedAmount
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Rate:
+    """A tax rate in parts of a million (8.875 % is 88,750). A compound one is also taken on taxes of lower priority."""
+
+    id: str
+    name: str
+    ppm: int
+    jurisdiction: str = ""
+    tax_type: str = ""
+    is_compound: bool = False
+    priority: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class GivenTax:
+    """A tax amount that somebody else calculated for one part (a line's id, or `SHIPPING`)."""
+
+    part_id: str
+    rate: Rate
+    amount: int
+
+
+@dataclass(frozen=True, slots=True)
+class TaxRules:
+    """The rates of each part by id, and how amounts are rounded. ``is_included``: the prices contain the tax."""
+
+    rates: Mapping[str, Sequence[Rate]] = field(default_factory=dict)
+    is_included: bool = False
+    rounding: Rounding = "line"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TaxPart:
+    """One tax on one part: ``exact`` before rounding, ``amount`` in minor units, on ``base``."""
+
+    rate: Rate
+    base: Fraction
+    exact: Fraction
+    amount: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Part:
+    """One line, or shipping, with all that makes its total. ``is_included`` says that the price contains the tax."""
+
+    id: str
+    price: int
+    own_discount: int = 0
+    discount: int = 0
+    taxes: tuple[TaxPart, ...] = ()
+    is_included: bool = False
+
+    @property
+    def net(self) -> int:
+        """The price less both discounts."""
+        return self.price - self.own_discount - self.discount
+
+    @property
+    def tax(self) -> int:
+        """All tax on the part, in or on top of its price."""
+        return sum(tax.amount for tax in self.taxes)
+
+    @property
+    def total(self) -> int:
+        """What the buyer pays for the part."""
+        return self.net + (0 if self.is_included else self.tax)
+
+
+@dataclass(frozen=True, slots=True)
+class Breakdown:
+    """A calculated cart. Every total is the sum of its parts."""
+
+    lines: tuple[Part, ...]
+    shipping: Part
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The lines and shipping."""
+        return (*self.lines, self.shipping)
+
+    @property
+    def subtotal(self) -> int:
+        """All lines' prices."""
+        return sum(line.price for line in self.lines)
+
+    @property
+    def discount_total(self) -> int:
+        """All that was taken off."""
+        return sum(line.own_discount + line.discount for line in self.lines)
+
+    @property
+    def shipping_total(self) -> int:
+        """The price of shipping."""
+        return self.shipping.price
+
+    @property
+    def tax_total(self) -> int:
+        """The tax that comes on top of the prices."""
+        return sum(part.tax for part in self.parts if not part.is_included)
+
+    @property
+    def included_tax_total(self) -> int:
+        """The tax that the prices contain."""
+        return sum(part.tax for part in self.parts if part.is_included)
+
+    @property
+    def total(self) -> int:
+        """What the buyer pays."""
+        return self.subtotal - self.discount_total + self.shipping_total + self.tax_total
+
+
+def compute_totals(
+    lines: Sequence[Line], *, reduction: Reduction | None = None, shipping: int = 0, tax: TaxRules | None = None
+) -> Breakdown:
+    """Calculate a cart: line prices, then the discount, then shipping, then tax on what is left.
+
+    Raises ValueError for a negative amount, a discount above its line, or two lines with one id.
+    """
+    priced = _discounted(_checked(lines, shipping), reduction)
+    rules = tax or TaxRules()
+    return _taxed(priced, shipping, rules)
+
+
+def with_given_taxes(
+    lines: Sequence[Line],
+    given: Iterable[GivenTax],
+    *,
+    reduction: Reduction | None = None,
+    shipping: int = 0,
+    is_included: bool = False,
+) -> Breakdown:
+    """Calculate a cart whose taxes came from elsewhere. Raises ValueError as above, or for a tax on no part of it."""
+    priced = _discounted(_checked(lines, shipping), reduction)
+    by_part: dict[str, list[TaxPart]] = {part.id: [] for part in priced} | {SHIPPING: []}
+    nets = {part.id: part.net for part in priced} | {SHIPPING: shipping}
+    for one in given:
+        if one.part_id not in by_part or one.amount < 0:
+            raise ValueError(f"a tax of {one.amount} on {one.part_id!r}")
+        base = Fraction(nets[one.part_id])
+        exact = Fraction(one.amount)
+        by_part[one.part_id].append(TaxPart(rate=one.rate, base=base, exact=exact, amount=one.amount))
+    return _assembled(priced, shipping, {key: tuple(found) for key, found in by_part.items()}, is_included=is_included)
+
+
+def allocate(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
+    """Share an amount by weight and largest remainder, equal remainders by id. The parts sum to the amount.
+
+    No part exceeds its weight while the amount does not exceed their sum.
+    """
+    whole = sum(weights.values())
+    if whole == 0:
+        return dict.fromkeys(weights, 0)
+    shares = {key: divmod(amount * weight, whole) for key, weight in weights.items()}
+    rest = amount - sum(floor for floor, _ in shares.values())
+    first = sorted(shares, key=lambda key: (-shares[key][1], key))[:rest]
+    return {key: floor + (key in first) for key, (floor, _) in shares.items()}
+
+
+def half_even(exact: Fraction) -> int:
+    """Round to a whole minor unit, halves to the even one."""
+    return round(exact)
+
+
+def reduction_of(reduction: Reduction | None, eligible: int) -> int:
+    """Return what a reduction takes off eligible prices, in minor units: half-even, never more than they are."""
+    match reduction:
+        case Percentage(ppm):
+            return min(half_even(Fraction(eligible * ppm, MILLION)), eligible)
+        case FixedAmount(amount):
+            return min(amount, eligible)
+    return 0
+
+
+def _checked(lines: Sequence[Line], shipping: int) -> Sequence[Line]:
+    if shipping < 0 or any(line.unit_price < 0 or line.quantity < 0 or line.own_discount < 0 for line in lines):
+        raise ValueError("amounts and quantities are not negative")
+    if any(line.own_discount > line.price for line in lines):
+        raise ValueError("a discount is larger than its line's price")
+    if len({line.id for line in lines} | {SHIPPING}) != len(lines) + 1:
+        raise ValueError("each line has an id of its own")
+    return lines
+
+
+def _discounted(lines: Sequence[Line], reduction: Reduction | None) -> list[Part]:
+    eligible = {line.id: line.price - line.own_discount for line in lines if line.is_discountable}
+    shares = allocate(reduction_of(reduction, sum(eligible.values())), eligible)
+    return [
+        Part(id=line.id, price=line.price, own_discount=line.own_discount, discount=shares.get(line.id, 0))
+        for line in lines
+    ]
+
+
+def _taxed(priced: Sequence[Part], shipping: int, rules: TaxRules) -> Breakdown:
+    bases = {part.id: part.net for part in priced} | {SHIPPING: shipping}
+    exact = {
+        key: _exact_taxes(base, rules.rates.get(key, ()), is_included=rules.is_included) for key, base in bases.items()
+    }
+    rounded = _by_line if rules.rounding == "line" else _by_invoice
+    return _assembled(priced, shipping, rounded(exact), is_included=rules.is_included)
+
+
+def _assembled(
+    priced: Sequence[Part], shipping: int, taxes: Mapping[str, tuple[TaxPart, ...]], *, is_included: bool
+) -> Breakdown:
+    def taxed(part: Part) -> Part:
+        own = taxes.get(part.id, ())
+        return Part(
+            id=part.id,
+            price=part.price,
+            own_discount=part.own_discount,
+            discount=part.discount,
+            taxes=own,
+            is_included=is_included and bool(own),
+        )
+
+    return Breakdown(tuple(map(taxed, priced)), taxed(Part(id=SHIPPING, price=shipping)))
+
+
+_Exact = tuple[Rate, Fraction, Fraction]
+
+
+def _exact_taxes(price: int, rates: Sequence[Rate], *, is_included: bool) -> list[_Exact]:
+    """Return each rate with its base and its exact tax, by priority. Included tax is taken out of the price first."""
+    ordered = sorted(rates, key=lambda rate: (rate.priority, rate.id))
+    factors: list[tuple[Rate, Fraction, Fraction]] = []
+    taxed, pending, level = Fraction(1), Fraction(0), None
+    for rate in ordered:
+        if level is not None and rate.priority != level:
+            taxed, pending = taxed + pending, Fraction(0)
+        level = rate.priority
+        base = taxed if rate.is_compound else Fraction(1)
+        factor = base * rate.ppm / MILLION
+        pending += factor
+        factors.append((rate, base, factor))
+    net = price / (taxed + pending) if is_included else Fraction(price)
+    return [(rate, net * base, net * factor) for rate, base, factor in factors]
+
+
+def _by_line(exact: Mapping[str, Sequence[_Exact]]) -> dict[str, tuple[TaxPart, ...]]:
+    return {
+        key: tuple(TaxPart(rate=rate, base=base, exact=tax, amount=half_even(tax)) for rate, base, tax in found)
+        for key, found in exact.items()
+    }
+
+
+def _by_invoice(exact: Mapping[str, Sequence[_Exact]]) -> dict[str, tuple[TaxPart, ...]]:
+    """Round each rate's sum over the whole cart once, and share it out so that the parts sum to it."""
+    sums: dict[str, dict[str, Fraction]] = {}
+    for key, found in exact.items():
+        for rate, _, tax in found:
+            sums.setdefault(rate.id, {})[key] = tax
+    amounts = {rate_id: _shared(taxes) for rate_id, taxes in sums.items()}
+    return {
+        key: tuple(TaxPart(rate=rate, base=base, exact=tax, amount=amounts[rate.id][key]) for rate, base, tax in found)
+        for key, found in exact.items()
+    }
+
+
+def _shared(taxes: Mapping[str, Fraction]) -> dict[str, int]:
+    floors = {key: tax.numerator // tax.denominator for key, tax in taxes.items()}
+    rest = half_even(sum(taxes.values(), Fraction(0))) - sum(floors.values())
+    by_remainder: Callable[[str], tuple[Fraction, str]] = lambda key: (floors[key] - taxes[key], key)  # noqa: E731  typed
+    first = sorted(taxes, key=by_remainder)[:rest]
+    return {key: floor + (key in first) for key, floor in floors.items()}
