@@ -6,7 +6,7 @@ lines makes no difference: wherever one unit is left over, equal claims are sett
 1.10).
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from typing import Final, Literal
@@ -184,8 +184,8 @@ def with_given_taxes(
 ) -> Breakdown:
     """Calculate a cart whose taxes came from elsewhere. Raises ValueError as above, or for a tax on no part of it."""
     priced = _discounted(_checked(lines, shipping), reduction)
-    by_part: dict[str, list[TaxPart]] = {part.id: [] for part in priced} | {SHIPPING: []}
     nets = {part.id: part.net for part in priced} | {SHIPPING: shipping}
+    by_part: dict[str, list[TaxPart]] = {key: [] for key in nets}
     for one in given:
         if one.part_id not in by_part or one.amount < 0:
             raise ValueError(f"a tax of {one.amount} on {one.part_id!r}")
@@ -312,6 +312,5 @@ def _by_invoice(exact: Mapping[str, Sequence[_Exact]]) -> dict[str, tuple[TaxPar
 def _shared(taxes: Mapping[str, Fraction]) -> dict[str, int]:
     floors = {key: tax.numerator // tax.denominator for key, tax in taxes.items()}
     rest = half_even(sum(taxes.values(), Fraction(0))) - sum(floors.values())
-    by_remainder: Callable[[str], tuple[Fraction, str]] = lambda key: (floors[key] - taxes[key], key)  # noqa: E731  typed
-    first = sorted(taxes, key=by_remainder)[:rest]
+    first = sorted(taxes, key=lambda key: (floors[key] - taxes[key], key))[:rest]
     return {key: floor + (key in first) for key, floor in floors.items()}
