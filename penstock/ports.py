@@ -13,10 +13,10 @@ from penstock.money import Money
 from penstock.order import Order
 from penstock.outcome import CaptureMode, ProxyTransaction
 from penstock.payment import Payment
-from penstock.request import ChargeRequest
+from penstock.request import ChargeRequest, FollowUpRequest
 from penstock.session import CheckoutSession
 from penstock.tenant import ApiKey, Connection, EmbedConfig
-from penstock.verdict import Candidate, Verdict
+from penstock.verdict import Candidate, StepVerdict, Verdict
 from penstock.verdict import Connection as Account
 
 
@@ -242,3 +242,5 @@ class Cascade(Protocol):
         self, candidate: Candidate, key: str, *, money: Money | None = None, capture: CaptureMode = "automatic"
     ) -> Verdict | None: ...
     def read_transaction(self, candidate: Candidate, ref: str) -> ProxyTransaction | None: ...
+    def follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict: ...
+    def find_follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict | None: ...

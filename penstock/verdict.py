@@ -5,9 +5,10 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from penstock.connector import EnvironmentKind, PaymentConnector
-from penstock.outcome import Outcome
+from penstock.outcome import FollowUp, Outcome
 
 VerdictState = Literal["approved", "pending", "declined", "rejected", "not_sent", "unknown"]
+StepState = Literal["succeeded", "pending", "declined", "rejected", "not_sent", "unknown"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,3 +45,12 @@ class Verdict:
         if self.state == "declined":
             return bool(getattr(self.outcome, "may_go_elsewhere", False))
         return self.state in ("rejected", "not_sent")
+
+
+@dataclass(frozen=True, slots=True)
+class StepVerdict:
+    """How a capture, void or refund ended at its connector. ``error`` says why there is no answer, without secrets."""
+
+    state: StepState
+    answer: FollowUp | None = None
+    error: str = ""

@@ -20,16 +20,19 @@ from penstock.outcome import (
     BrokenPromise,
     CaptureMode,
     Declined,
+    FollowUp,
     Outcome,
     Pending,
     ProxyTransaction,
     check_answer,
+    check_follow_up,
 )
-from penstock.request import ChargeRequest
-from penstock.verdict import Candidate, Connection, Verdict, VerdictState
+from penstock.request import ChargeRequest, FollowUpRequest
+from penstock.verdict import Candidate, Connection, StepVerdict, Verdict, VerdictState
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard
 from plugins.manager import masked
 from plugins.registry import Registry, UnusableConnection
+from plugins.steps import can_follow_up, step_verdict, verb_for
 
 __all__ = ["Candidate", "Cascade", "Connection", "Offer", "ProviderSilent", "Verdict"]
 
@@ -132,6 +135,46 @@ class Cascade:
         if found is not None and not (isinstance(found, ProxyTransaction) and found.ref == ref):
             raise ProviderSilent(f"{candidate.connector_name} answered for something else")
         return found
+
+    def follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict:
+        """Capture, void or refund once. Raises `CalledInsideTransaction`; everything else is in the verdict."""
+
+        def work() -> FollowUp:
+            begin_call()
+            return check_follow_up(verb_for(candidate.connector, request)(), request.money)
+
+        if not can_follow_up(candidate.connector, request):
+            return StepVerdict("not_sent", error=f"{candidate.connector_name} does not claim this")
+        try:
+            ended = self._guard.run(candidate.connector_name, work, seconds=self._deadline)
+        except Crowded as exc:
+            return StepVerdict("not_sent", error=str(exc))
+        except DeadlinePassed as exc:
+            return StepVerdict("unknown", error=str(exc))
+        if ended.value is not None:
+            return step_verdict(ended.value)
+        error = _told(ended, _texts(candidate.connector))
+        return StepVerdict("not_sent" if _is_unsent(ended) else "unknown", error=error)
+
+    def find_follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict | None:
+        """Ask what became of a capture, void or refund; None means that the provider has none under its key.
+
+        A failure to ask is "unknown": it says nothing about what was asked before.
+        """
+
+        def work() -> FollowUp | None:
+            found = candidate.connector.find_follow_up(request)
+            return None if found is None else check_follow_up(found, request.money)
+
+        if not candidate.connector.capabilities.follow_up_lookup:
+            return StepVerdict("unknown", error=f"{candidate.connector_name} cannot look this up")
+        try:
+            ended = self._guard.run(candidate.connector_name, work, seconds=self._deadline)
+        except (Crowded, DeadlinePassed) as exc:
+            return StepVerdict("unknown", error=str(exc))
+        if ended.raised is not None:
+            return StepVerdict("unknown", error=_told(ended, _texts(candidate.connector)))
+        return None if ended.value is None else step_verdict(ended.value)
 
     def _methods(self, candidate: Candidate) -> list[PaymentMethod]:
         try:

@@ -12,9 +12,10 @@ from urllib.parse import quote
 
 import orjson
 
-from connectors.payments.sandbox_bank import PREFIX, Answer, Bank, FileBank, RemoteBank, is_behaviour
+from connectors.payments.remote_bank import RemoteBank
+from connectors.payments.sandbox_bank import PREFIX, Answer, Bank, FileBank, is_behaviour
 from penstock.boundary import assert_no_transaction
-from penstock.connector import Capabilities, Context, EnvironmentKind, PaymentConnector
+from penstock.connector import Capabilities, Context, EnvironmentKind, NotSent, PaymentConnector
 from penstock.hooks import hookimpl
 from penstock.money import Money
 from penstock.outcome import (
@@ -24,6 +25,8 @@ from penstock.outcome import (
     CardFacts,
     Declined,
     DeclineKind,
+    Done,
+    FollowUp,
     Outcome,
     Pending,
     ProxyState,
@@ -31,7 +34,7 @@ from penstock.outcome import (
     Rejected,
     RejectKind,
 )
-from penstock.request import ChargeRequest
+from penstock.request import CaptureRequest, ChargeRequest, FollowUpRequest, RefundRequest, VoidRequest
 
 _CARD: Final = CardFacts("visa", "4242", 12, 2040, "credit", "US")
 _STATES: Final[Mapping[str, ProxyState]] = {
@@ -50,7 +53,14 @@ class SandboxPayments(PaymentConnector):
     name = "sandbox"
     display_name = "Sandbox"
     capabilities = Capabilities(
-        None, frozenset({"card"}), idempotent_create=True, lookup_is_authoritative_after=60, proxy=True
+        None,
+        frozenset({"card"}),
+        idempotent_create=True,
+        lookup_is_authoritative_after=60,
+        proxy=True,
+        manual_capture=True,
+        refund=True,
+        follow_up_lookup=True,
     )
     environments: ClassVar[frozenset[EnvironmentKind]] = frozenset({"sandbox"})
     settings_schema: ClassVar[Mapping[str, Any]] = {
@@ -88,6 +98,7 @@ class SandboxPayments(PaymentConnector):
                     "currency": request.money.currency,
                     "token": token,
                     "reference": request.reference,
+                    "capture": request.capture,
                 }
             )
         )
@@ -111,6 +122,45 @@ class SandboxPayments(PaymentConnector):
         money = Money(row["amount"], row["currency"])
         return ProxyTransaction(row["ref"], row["reference"], money, _STATES[row["status"]])
 
+    def capture(self, request: CaptureRequest) -> FollowUp:
+        """Capture at the bank; the charge's token chooses what happens."""
+        return self._follow_up("capture", request)
+
+    def void(self, request: VoidRequest) -> FollowUp:
+        """Void at the bank; the charge's token chooses what happens."""
+        return self._follow_up("void", request)
+
+    def refund(self, request: RefundRequest) -> FollowUp:
+        """Refund at the bank; the charge's token chooses what happens."""
+        return self._follow_up("refund", request)
+
+    def find_follow_up(self, request: FollowUpRequest) -> FollowUp | None:
+        """Ask the bank what became of a capture, void or refund. Nothing found after 60 seconds proves nothing happened."""
+        items = _json(self._bank.find_follow_up(request.key), 200)["items"]
+        return _followed(items[0]) if items else None
+
+    def settle_follow_up(self, ref: str, *, approve: bool) -> FollowUp | None:
+        """Decide a pending capture, void or refund; None if the bank has no such one."""
+        answer = self._bank.settle_follow_up(ref, is_approved=approve)
+        return None if answer.status == HTTPStatus.NOT_FOUND else _followed(_json(answer, 200))
+
+    def _follow_up(self, verb: str, request: FollowUpRequest) -> FollowUp:
+        assert_no_transaction()
+        answer = self._bank.follow_up(
+            {
+                "key": request.key,
+                "verb": verb,
+                "charge": request.ref,
+                "amount": request.money.amount,
+                "currency": request.money.currency,
+            }
+        )
+        if answer.status == HTTPStatus.TOO_MANY_REQUESTS:
+            raise NotSent("the sandbox bank was too busy to look at it, as asked")
+        if answer.status == HTTPStatus.BAD_REQUEST:
+            return Rejected("validation", str(_json(answer, 400)["error"]["code"]), "refused by the sandbox, as asked")
+        return _followed(_json(answer, 200, 201))
+
     def _outcome(self, answer: Answer) -> Outcome:
         if answer.status in (400, 401, 403, 429):
             error = _json(answer, answer.status)["error"]
@@ -121,7 +171,10 @@ class SandboxPayments(PaymentConnector):
     def _told(self, row: Mapping[str, Any]) -> Outcome:
         match row["status"]:
             case "approved":
-                return Approved(row["ref"], Money(row["amount"], row["currency"]), card=_CARD)
+                money = Money(row["amount"], row["currency"])
+                if row.get("capture") == "manual":
+                    return Approved(row["ref"], Money(0, money.currency), money, card=_CARD)
+                return Approved(row["ref"], money, card=_CARD)
             case "pending":
                 return Pending(row["ref"])
             case "challenged":
@@ -144,6 +197,17 @@ class SecondSandboxPayments(SandboxPayments):
 def penstock_payment_connectors() -> Iterable[type[PaymentConnector]]:
     """Offer the two sandbox providers."""
     return [SandboxPayments, SecondSandboxPayments]
+
+
+def _followed(row: Mapping[str, Any]) -> FollowUp:
+    match row["status"]:
+        case "done":
+            return Done(row["ref"], Money(row["amount"], row["currency"]))
+        case "pending":
+            return Pending(row["ref"])
+        case "declined":
+            return Declined("hard", "sandbox_refused", "declined, as asked")
+    raise ValueError(f"the sandbox bank said {row['status']!r}")
 
 
 def _bank(ctx: Context) -> Bank:

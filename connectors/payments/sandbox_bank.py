@@ -10,7 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from threading import RLock
 from typing import Any, Final, Protocol
-from urllib.parse import quote
 from uuid import uuid4
 
 import httpx
@@ -30,6 +29,15 @@ CREATE TABLE IF NOT EXISTS charges (
     amount INTEGER NOT NULL, currency TEXT NOT NULL, reference TEXT NOT NULL, asked TEXT NOT NULL
 ) STRICT, WITHOUT ROWID
 """
+_STEPS: Final = """
+CREATE TABLE IF NOT EXISTS follow_ups (
+    key TEXT PRIMARY KEY, ref TEXT NOT NULL UNIQUE, charge TEXT NOT NULL, verb TEXT NOT NULL, status TEXT NOT NULL,
+    amount INTEGER NOT NULL, currency TEXT NOT NULL, silent INTEGER NOT NULL
+) STRICT, WITHOUT ROWID
+"""
+VERBS: Final = ("capture", "void", "refund")
+LATE: Final = 3
+"""How often a bank that tells late is asked in vain: by the call, by its repeat, by the first lookup."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +70,18 @@ class Bank(Protocol):
 
     def transaction(self, ref: str) -> Answer:
         """Answer with a payment made in the bank's own widget, 404 if there is none."""
+        ...
+
+    def follow_up(self, order: Mapping[str, Any]) -> Answer:
+        """Capture, void or refund, or do what the charge's token asks for instead."""
+        ...
+
+    def find_follow_up(self, key: str) -> Answer:
+        """Answer ``{"items": [...]}`` with the capture, void or refund under this key, if there is one."""
+        ...
+
+    def settle_follow_up(self, ref: str, *, is_approved: bool) -> Answer:
+        """Decide a pending capture, void or refund. A decided one stays as it is."""
         ...
 
 
@@ -114,6 +134,68 @@ class FileBank:
                 row = self._row("ref", ref)
         return Answer.of(200, _shown(row)) if row is not None else _refusal(404, "not_found")
 
+    def follow_up(self, order: Mapping[str, Any]) -> Answer:
+        """Capture, void or refund, or do what the charge's token asks for. The same key gets the same answer.
+
+        The bank adds nothing up: it executes whatever it is asked, so that its books show what was asked.
+        """
+        assert_no_transaction()
+        charge = self._row("ref", order["charge"])
+        if charge is None:
+            return _refusal(400, "validation", "unknown_charge")
+        behaviour = behaviour_after(_token(charge), order["verb"])
+        if behaviour == "declined":
+            return Answer.of(200, {**order, "ref": "", "status": "declined"})
+        if (early := _EARLY.get(behaviour)) is not None:
+            return early()
+        row = self._step(order["key"])
+        if row is None:
+            row = self._write_step(order, *_WRITTEN.get(behaviour, ("done", 0)))
+        elif any(row[name] != order[name] for name in ("charge", "verb", "amount", "currency")):
+            return _refusal(409, "key_reused")
+        return self._tell(row)
+
+    def find_follow_up(self, key: str) -> Answer:
+        """Answer with the capture, void or refund under this key, if there is one."""
+        assert_no_transaction()
+        row = self._step(key)
+        return Answer.of(200, {"items": []}) if row is None else self._tell(row, is_list=True)
+
+    def settle_follow_up(self, ref: str, *, is_approved: bool) -> Answer:
+        """Decide a pending capture, void or refund. A decided one stays as it is."""
+        assert_no_transaction()
+        with self._writing() as db:
+            decided = ("done" if is_approved else "declined", ref)
+            db.execute("UPDATE follow_ups SET status = ? WHERE ref = ? AND status = 'pending'", decided)
+        with self._lock:
+            row = self._db.execute("SELECT * FROM follow_ups WHERE ref = ?", (ref,)).fetchone()
+        return Answer.of(200, dict(row)) if row is not None else _refusal(404, "not_found")
+
+    def _write_step(self, order: Mapping[str, Any], status: str, silent: int) -> sqlite3.Row:
+        names = ("key", "charge", "verb", "amount", "currency")
+        with self._writing() as db:
+            db.execute(
+                "INSERT INTO follow_ups (key, charge, verb, amount, currency, ref, status, silent)"
+                " VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
+                (*(order[name] for name in names), f"sbx_{order['verb']}_{uuid4().hex}", status, silent),
+            )
+        row = self._step(order["key"])
+        if row is None:
+            raise LookupError("the sandbox bank lost what it wrote")
+        return row
+
+    def _tell(self, row: sqlite3.Row, *, is_list: bool = False) -> Answer:
+        if row["silent"]:
+            with self._writing() as db:
+                db.execute("UPDATE follow_ups SET silent = silent - 1 WHERE key = ?", (row["key"],))
+            raise httpx.ReadTimeout("the sandbox bank fell silent, as asked, after it did what it was asked")
+        return Answer.of(200, {"items": [dict(row)]} if is_list else dict(row))
+
+    def _step(self, key: str) -> sqlite3.Row | None:
+        with self._lock:
+            found = self._db.execute("SELECT * FROM follow_ups WHERE key = ?", (key,)).fetchone()
+        return found if isinstance(found, sqlite3.Row) else None
+
     def _behave(self, behaviour: str, order: Mapping[str, Any], asked: str, *, ref: str = "") -> Answer:
         def execute(status: str = "approved", kind: str = "", **changes: Any) -> Answer:
             return self._execute({**order, **changes}, asked, (status, kind), ref or f"sbx_{uuid4().hex}")
@@ -125,7 +207,9 @@ class FileBank:
             return execute("declined", rest)
         if word == "delay":
             time.sleep(int(rest or "1000") / 1000)
-        return _FAULTS[behaviour](execute, order) if behaviour in _FAULTS else execute(_STATUS[word])
+        if behaviour in _FAULTS:
+            return _FAULTS[behaviour](execute, order)
+        return execute("approved" if word in VERBS else _STATUS[word])
 
     def _execute(self, order: Mapping[str, Any], asked: str, what: tuple[str, str], ref: str) -> Answer:
         with self._writing() as db:
@@ -142,7 +226,7 @@ class FileBank:
         # Switching to WAL does not wait for other processes that do the same, whatever the timeout says.
         for pause in (0.05, 0.1, 0.2, 0.4, 0.8, None):
             try:
-                for command in ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = WAL", _SCHEMA):
+                for command in ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = WAL", _SCHEMA, _STEPS):
                     self._db.execute(command)
             except sqlite3.OperationalError:
                 if pause is None:
@@ -168,37 +252,6 @@ class FileBank:
             self._db.execute("COMMIT")
 
 
-class RemoteBank:
-    """A bank in another process, over HTTP."""
-
-    def __init__(self, http: httpx.Client, url: str) -> None:
-        self._http = http
-        self._url = url.rstrip("/")
-
-    def charge(self, order: Mapping[str, Any]) -> Answer:
-        """Send a charge; the bank does what its token asks for."""
-        behaviour = str(order["token"]).removeprefix(PREFIX)
-        if behaviour == "not_sent":
-            raise NotSent("the sandbox bank cannot be reached, as asked")
-        return self._ask("POST", "/charges", {**order, "behaviour": behaviour})
-
-    def find(self, key: str) -> Answer:
-        """Ask for the charge under this key."""
-        return self._ask("GET", "/charges", params={"key": key})
-
-    def settle(self, ref: str, *, is_approved: bool) -> Answer:
-        """Decide a challenged or pending charge."""
-        return self._ask("POST", f"/charges/{quote(ref, safe='')}/settle", {"approve": is_approved})
-
-    def transaction(self, ref: str) -> Answer:
-        """Ask for a payment made in the bank's own widget."""
-        return self._ask("GET", f"/transactions/{quote(ref, safe='')}")
-
-    def _ask(self, method: str, path: str, body: Any = None, params: Mapping[str, str] | None = None) -> Answer:
-        response = self._http.request(method, self._url + path, json=body, params=params)
-        return Answer(response.status_code, response.content)
-
-
 def is_behaviour(word: str) -> bool:
     """Tell whether a token's last part is one of the documented behaviours."""
     if word.startswith("delay_"):
@@ -215,8 +268,22 @@ def is_behaviour(word: str) -> bool:
 def behaviours() -> frozenset[str]:
     """Return every documented behaviour, ``delay_<ms>`` apart."""
     return frozenset(
-        set(_STATUS) | set(_FAULTS) | {f"decline_{k}" for k in DECLINE_KINDS} | {f"reject_{k}" for k in REJECT_KINDS}
+        set(_STATUS)
+        | set(_FAULTS)
+        | {f"decline_{k}" for k in DECLINE_KINDS}
+        | {f"reject_{k}" for k in REJECT_KINDS}
+        | {f"{verb}_{word}" for verb in VERBS for word in (*_EARLY, *_WRITTEN, "declined")}
     )
+
+
+def behaviour_after(token: str, verb: str) -> str:
+    """Return what a charge's token asks for when the charge is captured, voided or refunded; "" for nothing special."""
+    head, _, behaviour = token.removeprefix(PREFIX).partition("_")
+    return behaviour if head == verb else ""
+
+
+def _token(charge: sqlite3.Row) -> str:
+    return str(orjson.loads(charge["asked"])["token"]) if charge["asked"] else ""
 
 
 def widget_order(ref: str) -> dict[str, Any] | None:
@@ -273,6 +340,25 @@ def _hanging(execute: Execute, _: Mapping[str, Any]) -> Answer:
     return answer
 
 
+def _silent_step() -> Answer:
+    raise httpx.ReadTimeout("the sandbox bank fell silent, as asked")
+
+
+_EARLY: Final[dict[str, Callable[[], Answer]]] = {
+    "rejected": lambda: _refusal(400, "validation", "refused"),
+    "error_500": lambda: Answer(500, b'{"error": "internal"}'),
+    "timeout_before": _silent_step,
+    "not_sent": lambda: _refusal(429, "not_sent"),
+}
+"""What a token may ask of a capture, void or refund that is never executed."""
+
+_WRITTEN: Final[dict[str, tuple[str, int]]] = {
+    "pending": ("pending", 0),
+    "timeout_after": ("done", 1),
+    "unknown": ("done", LATE),
+}
+"""What a token may ask of one that is: the status that is written, and how often the bank is asked in vain."""
+
 _FAULTS: Final[dict[str, Callable[[Execute, Mapping[str, Any]], Answer]]] = {
     "timeout_after_charge": _silent_after,
     "timeout_before_charge": _silent_before,
@@ -298,4 +384,5 @@ def _refusal(status: int, kind: str, code: str = "") -> Answer:
 
 
 def _shown(row: sqlite3.Row) -> dict[str, Any]:
-    return {name: row[name] for name in ("key", "ref", "status", "kind", "amount", "currency", "reference")}
+    shown = {name: row[name] for name in ("key", "ref", "status", "kind", "amount", "currency", "reference")}
+    return shown | {"capture": orjson.loads(row["asked"]).get("capture", "automatic") if row["asked"] else "automatic"}

@@ -40,6 +40,14 @@ class Bank:
         """Return every request for a charge that arrived, executed or not: key, token, reference."""
         return self._ask("GET", "/calls")["items"]
 
+    def steps(self, verb: str | None = None) -> list[dict[str, Any]]:
+        """Return every capture, void and refund executed, oldest first: key, charge (a ref), verb, status, amount."""
+        return [row for row in self._ask("GET", "/steps")["items"] if verb in (None, row["verb"])]
+
+    def settle_step(self, ref: str, *, approve: bool) -> dict[str, Any]:
+        """Decide a pending capture, void or refund."""
+        return self._ask("POST", f"/follow-ups/{ref}/settle", {"approve": approve})
+
     def settle(self, ref: str, *, approve: bool) -> dict[str, Any]:
         """Decide a challenged or pending charge, as its cardholder would."""
         return self._ask("POST", f"/charges/{ref}/settle", {"approve": approve})

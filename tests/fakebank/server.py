@@ -18,11 +18,20 @@ from urllib.parse import parse_qs, unquote, urlsplit
 TABLES = """
 CREATE TABLE IF NOT EXISTS charge (
     id INTEGER PRIMARY KEY, key TEXT UNIQUE, ref TEXT UNIQUE, status TEXT, kind TEXT,
-    amount INTEGER, currency TEXT, reference TEXT, asked TEXT
+    amount INTEGER, currency TEXT, reference TEXT, asked TEXT, capture TEXT, behaviour TEXT
 );
 CREATE TABLE IF NOT EXISTS call (id INTEGER PRIMARY KEY, key TEXT, token TEXT, reference TEXT);
+CREATE TABLE IF NOT EXISTS step (
+    id INTEGER PRIMARY KEY, key TEXT UNIQUE, ref TEXT UNIQUE, charge TEXT, verb TEXT, status TEXT,
+    amount INTEGER, currency TEXT, silent INTEGER
+);
 """
 REFUSED = {"unsupported": 400, "configuration": 401, "validation": 400, "rate_limited": 429, "merchant_blocked": 403}
+STEPS_REFUSED = {
+    "rejected": (400, "validation", "refused"),
+    "error_500": (500, "internal"),
+    "not_sent": (429, "not_sent"),
+}
 FOREVER = 3600
 PR_SET_PDEATHSIG = 1
 
@@ -45,8 +54,9 @@ class Books:
     def execute(self, order, status, kind="", ref=None):
         shown = json.dumps({k: order[k] for k in ("amount", "currency", "reference")}, sort_keys=True)
         self.run(
-            "INSERT OR IGNORE INTO charge (key, ref, status, kind, amount, currency, reference, asked)"
-            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            "INSERT OR IGNORE INTO charge"
+            " (key, ref, status, kind, amount, currency, reference, asked, capture, behaviour)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             order["key"],
             ref or "fb_" + uuid.uuid4().hex,
             status,
@@ -55,11 +65,29 @@ class Books:
             order.get("paid_in", order["currency"]),
             order["reference"],
             shown,
+            order.get("capture", "automatic"),
+            order.get("behaviour", ""),
         )
         return self.find("key", order["key"])
 
-    def find(self, column, value):
-        return next(iter(self.run(f"SELECT * FROM charge WHERE {column} = ?", value)), None)
+    def find(self, column, value, table="charge"):
+        return next(iter(self.run(f"SELECT * FROM {table} WHERE {column} = ?", value)), None)
+
+    def step(self, order, status, silent):
+        """Execute whatever is asked: this bank adds nothing up, so that its books show what was asked of it."""
+        self.run(
+            "INSERT OR IGNORE INTO step (key, ref, charge, verb, status, amount, currency, silent)"
+            " VALUES (?, ?, ?, ?, ?, ?, ?, ?)",
+            order["key"],
+            "fb_" + uuid.uuid4().hex,
+            order["charge"],
+            order["verb"],
+            status,
+            order["amount"],
+            order["currency"],
+            silent,
+        )
+        return self.find("key", order["key"], "step")
 
 
 class Desk(BaseHTTPRequestHandler):
@@ -94,6 +122,10 @@ class Desk(BaseHTTPRequestHandler):
             self.answer(200, {"items": [row] if row else []})
         elif place.path == "/ledger":
             self.answer(200, {"items": self.books.run("SELECT * FROM charge ORDER BY id")})
+        elif place.path == "/steps":
+            self.answer(200, {"items": self.books.run("SELECT * FROM step ORDER BY id")})
+        elif place.path == "/follow-ups":
+            self.tell(self.books.find("key", parse_qs(place.query).get("key", [""])[0], "step"), is_list=True)
         elif place.path == "/calls":
             self.answer(200, {"items": self.books.run("SELECT * FROM call ORDER BY id")})
         elif place.path.startswith("/transactions/"):
@@ -108,6 +140,10 @@ class Desk(BaseHTTPRequestHandler):
             self.charge(body)
         elif len(parts) == 3 and parts[0] == "charges" and parts[2] == "settle":
             self.settle(parts[1], body["approve"])
+        elif parts == ["follow-ups"]:
+            self.follow_up(body)
+        elif len(parts) == 3 and parts[0] == "follow-ups" and parts[2] == "settle":
+            self.settle_step(parts[1], body["approve"])
         else:
             self.refuse(404, "not_found")
 
@@ -152,6 +188,40 @@ class Desk(BaseHTTPRequestHandler):
         if behaviour == "hang":
             time.sleep(FOREVER)
         return self.answer(200, b"<html>maintenance</html>") if behaviour == "garbage" else self.answer(201, row)
+
+    def follow_up(self, order):
+        """Capture, void or refund, or do what the charge's token asks for: ``tok_sandbox_<verb>_<behaviour>``."""
+        charge = self.books.find("ref", order["charge"])
+        if not charge:
+            return self.refuse(400, "validation", "unknown_charge")
+        verb, _, behaviour = charge["behaviour"].partition("_")
+        behaviour = behaviour if verb == order["verb"] else ""
+        if behaviour == "declined":
+            return self.answer(200, {**order, "ref": "", "status": "declined"})
+        if behaviour in STEPS_REFUSED:
+            return self.refuse(*STEPS_REFUSED[behaviour])
+        if behaviour == "timeout_before":
+            return self.vanish()
+        return self.execute_step(order, behaviour)
+
+    def execute_step(self, order, behaviour):
+        known = self.books.find("key", order["key"], "step")
+        if known and any(known[name] != order[name] for name in ("charge", "verb", "amount", "currency")):
+            return self.refuse(409, "key_reused")
+        silent = {"timeout_after": 1, "unknown": 3}.get(behaviour, 0)
+        return self.tell(known or self.books.step(order, "pending" if behaviour == "pending" else "done", silent))
+
+    def tell(self, row, is_list=False):
+        if row and row["silent"]:
+            self.books.run("UPDATE step SET silent = silent - 1 WHERE id = ?", row["id"])
+            return self.vanish()
+        return self.answer(200, {"items": [row] if row else []} if is_list else row)
+
+    def settle_step(self, ref, is_approved):
+        status = "done" if is_approved else "declined"
+        self.books.run("UPDATE step SET status = ? WHERE ref = ? AND status = 'pending'", status, ref)
+        row = self.books.find("ref", ref, "step")
+        return self.answer(200, row) if row else self.refuse(404, "not_found")
 
     def settle(self, ref, is_approved):
         self.books.run(

@@ -1,0 +1,41 @@
+"""Captures, voids and refunds: which verb of a connector is meant, and what its answer comes to."""
+
+from collections.abc import Callable
+
+from penstock.connector import PaymentConnector
+from penstock.outcome import Declined, Done, FollowUp, Pending
+from penstock.request import CaptureRequest, FollowUpRequest, RefundRequest, VoidRequest
+from penstock.verdict import StepState, StepVerdict
+
+
+def verb_for(connector: PaymentConnector, request: FollowUpRequest) -> Callable[[], FollowUp]:
+    """Return the call of the connector's verb that this request is for."""
+    match request:
+        case CaptureRequest():
+            return lambda: connector.capture(request)
+        case VoidRequest():
+            return lambda: connector.void(request)
+        case RefundRequest():
+            return lambda: connector.refund(request)
+
+
+def can_follow_up(connector: PaymentConnector, request: FollowUpRequest) -> bool:
+    """Whether the connector claims the verb that this request is for."""
+    claims = connector.capabilities
+    return claims.refund if isinstance(request, RefundRequest) else claims.manual_capture
+
+
+def step_verdict(answer: FollowUp) -> StepVerdict:
+    """Return an answer that has been checked, under its name."""
+    return StepVerdict(_state(answer), answer)
+
+
+def _state(answer: FollowUp) -> StepState:
+    match answer:
+        case Done():
+            return "succeeded"
+        case Pending():
+            return "pending"
+        case Declined():
+            return "declined"
+    return "rejected"
