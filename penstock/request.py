@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Literal
 
 from penstock.money import Money
-from penstock.outcome import CaptureMode
+from penstock.outcome import CaptureMode, FollowUp, Outcome
 
 FollowUpVerb = Literal["capture", "void", "refund"]
 HintKind = Literal["payment", "refund", "dispute", "other"]
@@ -114,12 +114,15 @@ class Hint:
 
     ``event_id`` is the provider's, the same on every repeat. The payment is named by ``key`` (a charge's or
     follow-up's key) or by ``ref`` (the provider's reference of the charge), whichever the message carries.
+    ``told`` is for a provider that cannot be asked (Adyen): what the signed part of the message itself says became of
+    what ``key`` names. The host takes it as an answer to a lookup, checked against what was asked like any other.
     """
 
     event_id: str
     kind: HintKind
     key: str | None = None
     ref: str | None = None
+    told: Outcome | FollowUp | None = None
 
 
 class Forged(Exception):
