@@ -22,7 +22,9 @@ from storage.database import Database, DatabaseUnavailable
 from storage.engine import open_database
 from storage.identity import Identity
 from storage.migrate import pending
+from storage.rotation import has_plain_rows
 from storage.statement import Statement
+from storage.vault import Vault
 from storage.work import open_work
 
 _BESIDE = 4
@@ -62,6 +64,8 @@ class Readiness:
                 waiting = pending(self._url)
                 if waiting:
                     return f"the database lacks this version's tables ({len(waiting)} migrations are due)"
+                if has_plain_rows(self._database):
+                    return "settings of payment connections are not sealed yet"
                 self._is_current = True
             with self._database.reading() as db:
                 db.row(_ANYTHING, {})
@@ -86,6 +90,7 @@ class House:
     registry: Registry
     cascade: Cascade
     tokens: Tokens
+    vault: Vault = field(repr=False)
     links: Links
     unready: Readiness = field(repr=False)
     """Returns why no request can be served now, or None."""
@@ -122,18 +127,20 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
     pm = manager.load((BuiltinIssuer(tokens.dashboard), *plugins))
     registry = Registry(pm, clock=clock, defaults=_sandbox_defaults(settings))
     database = open_database(settings.database_url, pool_size=settings.threads + _BESIDE)
+    vault = Vault(keyring.masters)
     pepper = keyring.key("api-keys")
     return House(
         settings=settings,
         clock=clock,
         keyring=keyring,
         database=database,
-        work=open_work(database, clock, cursor_key=keyring.key("cursors")),
+        work=open_work(database, clock, cursor_key=keyring.key("cursors"), vault=vault),
         identity=Identity(database, clock, pepper=pepper, verifiers=manager.identity_verifiers(pm)),
         plugins=pm,
         registry=registry,
         cascade=Cascade(registry, pm),
         tokens=tokens,
+        vault=vault,
         links=Links(settings.public_url),
         unready=Readiness(database, settings.database_url),
     )

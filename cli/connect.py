@@ -35,8 +35,8 @@ def connect(
 ) -> None:
     """Connect an application's environment to a payment provider.
 
-    Payments go to an application's connections in their order. Settings are kept in the database, so give it the
-    protection that they need. A value that is JSON (true, 5) is taken as such, everything else as text.
+    Payments go to an application's connections in their order. Settings are kept in the database, sealed under a key
+    of their tenant's. A value that is JSON (true, 5) is taken as such, everything else as text.
     """
     with build(load()) as house:
         assert_current(house)

@@ -8,9 +8,9 @@ import typer
 
 from bootstrap import House, build
 from cli import show
+from cli.schema import bring_up
 from cli.trouble import Trouble
 from penstock.settings import load
-from storage.migrate import upgrade
 from storage.provision import Provisioned, every_workspace, provision
 
 DEFAULT_NAME = "My shop"
@@ -36,7 +36,7 @@ def init(
     if name is not None and not 0 < len(name.strip()) <= MAX_NAME:
         raise Trouble(f"a workspace's name has 1 to {MAX_NAME} characters")
     with build(load()) as house:
-        upgrade(house.settings.database_url)
+        bring_up(house)
         _refuse_another(house, name)
         made = provision(
             house.database, name=name or DEFAULT_NAME, now=house.clock.now(), pepper=house.keyring.key("api-keys")

@@ -21,10 +21,15 @@ COMMANDS: Final[Sequence[str]] = (
     "audit",
     "workspace",
     "connect",
+    "rotate-master-key",
     "token",
     "spec",
     "version",
 )
+
+
+_MODULES: Final = {"rotate-master-key": "rotation"}
+"""Where a command is whose module has a shorter name."""
 
 
 class Commands(TyperGroup):
@@ -40,7 +45,8 @@ class Commands(TyperGroup):
         del ctx
         if cmd_name not in COMMANDS:
             return None
-        found = typer.main.get_command(import_module(f"cli.{cmd_name}").app)
+        module = _MODULES.get(cmd_name, cmd_name.replace("-", "_"))
+        found = typer.main.get_command(import_module(f"cli.{module}").app)
         found.name = cmd_name
         return found
 

@@ -4,8 +4,8 @@ import typer
 
 from bootstrap import build
 from cli import show
+from cli.schema import bring_up
 from penstock.settings import load
-from storage.migrate import upgrade
 
 app = show.command()
 
@@ -14,5 +14,7 @@ app = show.command()
 def migrate() -> None:
     """Bring the database's tables to this version's. Safe to run again, and while the server runs."""
     with build(load()) as house:
-        upgrade(house.settings.database_url)
+        sealed = bring_up(house)
+    if sealed:
+        typer.echo(f"Sealed the settings of {sealed} payment connection{'s' if sealed > 1 else ''}.")
     typer.echo("The database is up to date.")

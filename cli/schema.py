@@ -3,6 +3,7 @@
 from bootstrap import House
 from cli.trouble import Trouble
 from storage.migrate import upgrade
+from storage.rotation import seal_plain_rows
 
 
 def complaint(house: House) -> str | None:
@@ -24,5 +25,14 @@ def assert_current(house: House) -> None:
 def make_current(house: House) -> None:
     """Bring a SQLite file up to date; on PostgreSQL, where others may be using it, raise `Trouble` instead."""
     if house.settings.sqlite_file is not None:
-        upgrade(house.settings.database_url)
+        bring_up(house)
     assert_current(house)
+
+
+def bring_up(house: House) -> int:
+    """Bring the tables to this version's, and seal settings of connections that stand in their rows as they are.
+
+    Returns how many it sealed.
+    """
+    upgrade(house.settings.database_url)
+    return seal_plain_rows(house.database, house.vault, house.clock.now())

@@ -13,6 +13,7 @@ from jobs.relay import Chore, DueRows, Relay
 from storage.database import Database
 from storage.due import DueTable
 from storage.idempotency import sweep
+from storage.rotation import purge_deleted
 
 IDLE_MILLISECONDS: Final = 500
 """How long an idle thread sleeps between two looks at whether it should stop."""
@@ -55,8 +56,8 @@ class Crew:
 
 
 def crew_of(house: House, broker: dramatiq.Broker, *, threads: int) -> Crew:
-    """Return the crew of a house. Its chore is to forget idempotency keys whose day is over."""
-    chores = [partial(_forget_keys, house.database)]
+    """Return the crew of a house. Its chores: forget old idempotency keys, and purge connections that are deleted."""
+    chores: list[Chore] = [partial(_forget_keys, house.database), partial(purge_deleted, house.database)]
     return Crew(house, DueTable(house.database), broker, threads=threads, chores=chores)
 
 

@@ -22,6 +22,7 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "result.after_commit": "the outcome is committed; the client has no answer yet",
     "order.before_commit": "the order is written but not committed",
     "event.before_insert": "a change is written; its event is not yet",
+    "rotation.after_commit": "some data keys are wrapped anew and committed; the others are not",
     "reconcile.after_lookup": "the provider was asked again; nothing of its answer is written yet",
 }
 

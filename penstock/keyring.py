@@ -2,6 +2,8 @@
 
 import os
 import secrets
+from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 from typing import Final, Literal
 
@@ -9,6 +11,7 @@ from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
 from penstock.settings import BadSettings, Settings
+from penstock.vault import MasterKeys
 
 Purpose = Literal["api-keys", "cursors", "embed-tokens", "dashboard-tokens", "digests", "answers"]
 
@@ -17,21 +20,33 @@ _LENGTH: Final = 32
 
 
 class Keyring:
-    """Keys of 32 bytes, derived from the root secret (HKDF with SHA-256). The same root gives the same keys."""
+    """Keys of 32 bytes, derived from the root secret (HKDF with SHA-256). The same root gives the same keys.
 
-    def __init__(self, root: bytes) -> None:
+    ``masters`` are the secrets that stand before the root secret in the ring of master keys, the newest first.
+    """
+
+    def __init__(self, root: bytes, *, masters: Sequence[bytes] = ()) -> None:
         self._root = root
+        self._secrets = (*masters, root)
         self._keys: dict[Purpose, bytes] = {}
 
     def key(self, purpose: Purpose) -> bytes:
         """Return the key for one purpose."""
         if purpose not in self._keys:
-            derivation = HKDF(SHA256(), _LENGTH, _SALT, purpose.encode())
-            self._keys[purpose] = derivation.derive(self._root)
+            self._keys[purpose] = _derived(self._root, purpose)
         return self._keys[purpose]
+
+    @cached_property
+    def masters(self) -> MasterKeys:
+        """The ring of master keys: one from each secret that an operator lists, and the root secret's as the oldest."""
+        return MasterKeys([_derived(secret, "master") for secret in self._secrets])
 
     def __repr__(self) -> str:
         return "<Keyring>"
+
+
+def _derived(secret: bytes, purpose: str) -> bytes:
+    return HKDF(SHA256(), _LENGTH, _SALT, purpose.encode()).derive(secret)
 
 
 def open_keyring(settings: Settings) -> Keyring:
@@ -39,15 +54,16 @@ def open_keyring(settings: Settings) -> Keyring:
 
     Raises `BadSettings` where there is no secret and none may be made up, or where others can read the file.
     """
+    masters = [secret.encode() for secret in settings.master_secrets]
     if settings.secret_key is not None:
-        return Keyring(settings.secret_key.get_secret_value().encode())
+        return Keyring(settings.secret_key.get_secret_value().encode(), masters=masters)
     path = secret_file(settings)
     if path is None:
         raise BadSettings(
             "PENSTOCK_SECRET_KEY is not set, and with PostgreSQL it must be: every process needs the same one. "
             "Make one with: openssl rand -base64 32"
         )
-    return Keyring(_read(path) or _make(path))
+    return Keyring(_read(path) or _make(path), masters=masters)
 
 
 def secret_file(settings: Settings) -> Path | None:

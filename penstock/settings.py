@@ -58,6 +58,11 @@ class Settings(BaseSettings):
     secret_key: SecretStr | None = Field(
         default=None, description="Root secret, 32 bytes or more. With SQLite one is made and kept beside the database."
     )
+    master_keys: SecretStr | None = Field(
+        default=None,
+        description="Secrets that master keys are made of, the newest first, with commas between them. The root secret's "
+        "is always the last one.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     public_url: HttpUrl = Field(default="", description="Where buyers and merchants reach this server.")
@@ -84,10 +89,16 @@ class Settings(BaseSettings):
     @field_validator("secret_key")
     @classmethod
     def _long_enough(cls, secret: SecretStr | None) -> SecretStr | None:
-        text = secret.get_secret_value() if secret else ""
-        if secret and (len(text.encode()) < MIN_SECRET_BYTES or len(set(text)) < _MIN_DISTINCT):
-            raise ValueError("it is too easy to guess; make one with: openssl rand -base64 32")
+        if secret is not None:
+            _check_secret(secret.get_secret_value())
         return secret
+
+    @field_validator("master_keys")
+    @classmethod
+    def _each_long_enough(cls, secrets: SecretStr | None) -> SecretStr | None:
+        for text in secrets.get_secret_value().split(",") if secrets is not None else ():
+            _check_secret(text.strip())
+        return secrets
 
     @field_validator("redis_url")
     @classmethod
@@ -115,6 +126,12 @@ class Settings(BaseSettings):
         if not self.sandbox_bank:
             object.__setattr__(self, "sandbox_bank", str((self.sqlite_file or self.state_dir).with_name("bank.db")))
         return self
+
+    @property
+    def master_secrets(self) -> list[str]:
+        """The secrets before the root secret in the ring of master keys, the newest first."""
+        listed = self.master_keys.get_secret_value() if self.master_keys is not None else ""
+        return [text.strip() for text in listed.split(",") if text.strip()]
 
     @property
     def sqlite_file(self) -> Path | None:
@@ -181,6 +198,11 @@ def unknown_variables() -> list[str]:
     known = {PREFIX + name.upper() for name in Settings.model_fields} | _UNDER_ANOTHER_MODULE
     strange = sorted(name for name in os.environ if name.startswith(PREFIX) and name not in known)
     return [f"{name} is not a setting{_meant(name, known)}" for name in strange]
+
+
+def _check_secret(text: str) -> None:
+    if len(text.encode()) < MIN_SECRET_BYTES or len(set(text)) < _MIN_DISTINCT:
+        raise ValueError("it is too easy to guess; make one with: openssl rand -base64 32")
 
 
 def _config_file() -> Path | None:

@@ -102,6 +102,7 @@ class Connection(Account):
     display_name: str
     position: int
     created_at: datetime
+    updated_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,13 +13,17 @@ StepState = Literal["succeeded", "pending", "declined", "rejected", "not_sent", 
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One configured account at a provider. ``connector`` is a connector's name, ``settings`` fit its schema."""
+    """One configured account at a provider. ``connector`` is a connector's name, ``settings`` fit its schema.
+
+    ``is_readable`` is False where the settings could not be opened: they were altered, or moved from another row.
+    """
 
     id: str
     connector: str
     settings: Mapping[str, Any] = field(repr=False)
     environment: EnvironmentKind = "sandbox"
     is_active: bool = True
+    is_readable: bool = True
 
 
 @dataclass(frozen=True, slots=True)

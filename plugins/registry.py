@@ -98,6 +98,10 @@ class Registry:
             one.close()
 
     def _new(self, connection: Connection) -> PaymentConnector:
+        if not connection.is_readable:
+            raise UnusableConnection(
+                "its settings cannot be opened: they were altered or moved, or a master key is gone"
+            )
         cls = self.get(connection.connector)
         if cls is None:
             raise UnusableConnection(f"no plugin offers a connector named {connection.connector!r}")

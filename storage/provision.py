@@ -95,6 +95,8 @@ _SANDBOX_CONNECTION: Final[Mapping[str, Any]] = {
     "is_active": True,
     "display_name": "Sandbox",
     "position": MIDDLE,
+    "updated_at": None,
+    "deleted_at": None,
 }
 
 

@@ -89,7 +89,20 @@ connections = tenant_table(
     column("display_name", Text(100)),
     column("position", Whole()),
     at("created_at"),
+    optional("updated_at", UtcDateTime()),
+    optional("deleted_at", UtcDateTime()),
     Index("ix_connections_position", "environment_id", "application_id", "position"),
+)
+
+data_keys = tenant_table(
+    "data_keys",
+    id_column(),
+    column("version", Whole(1, 1_000_000)),
+    column("master_key", Text(16)),
+    column("wrapped", Bytes()),
+    at("created_at"),
+    UniqueConstraint(*SCOPE_COLUMNS, "version", name="uq_data_keys_version"),
+    Index("ix_data_keys_master_key", "master_key", "id"),
 )
 
 embed_configs = tenant_table(
@@ -161,6 +174,7 @@ __all__ = [
     "carts",
     "checkout_sessions",
     "connections",
+    "data_keys",
     "due",
     "embed_configs",
     "environments",

@@ -21,14 +21,16 @@ from storage.orders import OrderRows
 from storage.payments import PaymentRows
 from storage.scoped import ScopedConnection
 from storage.sessions import SessionRows
+from storage.vault import Vault
 
 
 class RowsOfWork:
     """The repositories over one open transaction, for one scope."""
 
-    def __init__(self, connection: ScopedConnection, now: datetime, cursors: Cursors) -> None:
+    def __init__(self, connection: ScopedConnection, now: datetime, cursors: Cursors, vault: Vault) -> None:
         self._connection = connection
         self._cursors = cursors
+        self._vault = vault
         self.scope = connection.scope
         self.now = now
 
@@ -60,7 +62,7 @@ class RowsOfWork:
     @cached_property
     def connections(self) -> ConnectionRows:
         """Configured accounts at providers."""
-        return ConnectionRows(self._connection)
+        return ConnectionRows(self._connection, self.now, self._vault)
 
     @cached_property
     def embed_configs(self) -> EmbedConfigRows:
@@ -78,16 +80,17 @@ class RowsOfWork:
         return IdempotencyRows(self._connection, self.now)
 
 
-def open_work(database: Database, clock: Clock, *, cursor_key: bytes) -> OpenWork:
+def open_work(database: Database, clock: Clock, *, cursor_key: bytes, vault: Vault) -> OpenWork:
     """Return what opens units of work over a database.
 
-    ``cursor_key`` is the secret under which list cursors are signed; all processes of a house share it.
+    ``cursor_key`` is the secret under which list cursors are signed; all processes of a house share it. ``vault`` seals
+    what must not stand in a row as it is.
     """
     cursors = Cursors(cursor_key)
 
     @contextmanager
     def opened(scope: Scope, *, read: bool = False) -> Iterator[RowsOfWork]:
         with transaction(), database.reading() if read else database.writing() as connection:
-            yield RowsOfWork(ScopedConnection(connection, scope), clock.now(), cursors)
+            yield RowsOfWork(ScopedConnection(connection, scope), clock.now(), cursors, vault)
 
     return opened

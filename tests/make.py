@@ -5,9 +5,12 @@ from datetime import UTC, datetime
 from penstock.caller import Caller, Scope, Standing
 from penstock.cart import Cart, LineItem, new_cart
 from penstock.ids import new_id, new_session_id
+from penstock.keyring import Keyring
 from penstock.order import Order
 from penstock.payment import Payment
 from penstock.session import LIFETIME, CheckoutSession, SessionKind
+from penstock.vault import MasterKeys
+from storage.vault import Vault
 
 NOW = datetime(2026, 3, 1, 12, 0, tzinfo=UTC)
 SCOPE = Scope(new_id(), new_id(), new_id())
@@ -27,6 +30,16 @@ def caller(own: Scope = SCOPE, **fields) -> Caller:
         "scopes": frozenset({"*"}),
     }
     return Caller(own, **{**given, **fields})
+
+
+def vault(*masters: bytes) -> Vault:
+    return Vault(MasterKeys(masters or (b"m" * 32,)))
+
+
+def vault_of(*secrets: str) -> Vault:
+    """The vault of an installation with these secrets, the root secret last."""
+    *masters, root = (secret.encode() for secret in secrets)
+    return Vault(Keyring(root, masters=masters).masters)
 
 
 def cart(own: Scope = SCOPE, *, items: int = 0, currency: str = "USD", now: datetime = NOW) -> Cart:

@@ -13,7 +13,9 @@ from handlers import logs, spec
 from handlers.app import create_app
 from pages.routes import routes
 from penstock import settings
+from penstock.caller import Scope
 from penstock.ids import new_id
+from penstock.tenant import Connection
 from storage import provision, tables
 from tests.shop import Shop, made
 
@@ -128,10 +130,12 @@ def add_application(shop: Shop) -> str:
 
 def connect(shop: Shop, connector: str = "sandbox", *, position: int = 0, **settings) -> Shop:
     """Give a shop a connection to a sandbox provider."""
-    row = {"id": new_id(), "created_at": shop.house.clock.now(), "connector": connector, "display_name": connector}
-    row |= {"position": position, "is_active": True, "settings": settings, "environment": "sandbox"}
-    row |= {"workspace_id": shop.workspace_id, "environment_id": shop.environment_id}
-    execute(shop.house, sa.insert(tables.connections).values(**row, application_id=shop.application_id))
+    scope = Scope(shop.workspace_id, shop.environment_id, shop.application_id)
+    made_at = {"id": new_id(), "created_at": shop.house.clock.now(), "position": position}
+    with shop.house.work(scope) as uow:
+        uow.connections.add(
+            Connection(scope=scope, connector=connector, display_name=connector, settings=settings, **made_at)
+        )
     return shop
 
 

@@ -22,6 +22,7 @@ WRITERS = {
     "storage/identity.py": "who asks is found before it is known which tenant that is",
     "storage/provision.py": "it makes tenants",
     "storage/due.py": "a relay serves every tenant",
+    "storage/rotation.py": "keys and secrets of every tenant are rotated, sealed and purged",
     "storage/idempotency.py": "old keys are swept whoever's they are",
     "storage/payment_tables.py": "the condition of a partial index is text",
     "storage/migrations/env.py": "it sets timeouts",

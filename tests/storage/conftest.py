@@ -9,6 +9,7 @@ from penstock.ports import OpenWork
 from storage.database import Database
 from storage.engine import open_database
 from storage.work import open_work
+from tests import make
 from tests.make import NOW
 
 
@@ -29,4 +30,4 @@ def clock() -> StandingClock:
 @pytest.fixture
 def work(database: Database, clock: StandingClock) -> OpenWork:
     """Opens units of work."""
-    return open_work(database, clock, cursor_key=b"a key for cursors")
+    return open_work(database, clock, cursor_key=b"a key for cursors", vault=make.vault())

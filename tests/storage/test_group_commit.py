@@ -23,7 +23,7 @@ def database(sqlite_url):
 
 @pytest.fixture
 def work(database):
-    return open_work(database, StandingClock(make.NOW), cursor_key=b"k")
+    return open_work(database, StandingClock(make.NOW), cursor_key=b"k", vault=make.vault())
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from tests.storage.races import race
 
 def opened(url, **kw):
     database = open_database(url, **kw)
-    return database, open_work(database, StandingClock(make.NOW), cursor_key=b"k")
+    return database, open_work(database, StandingClock(make.NOW), cursor_key=b"k", vault=make.vault())
 
 
 @pytest.fixture
