@@ -192,6 +192,7 @@ def session_out(session: CheckoutSession, *, hosted: str, embed: str, cart: Cart
             "shippingAddress": session.collect.shipping_address,
             "billingAddress": session.collect.billing_address,
         },
+        "captureMode": session.capture_mode,
         "metadata": session.metadata,
         "orderId": session.order_id,
         "paymentId": session.payment_id,

@@ -10,7 +10,7 @@ from penstock.caller import Scope
 from penstock.events import Recorded
 from penstock.ids import new_id
 from penstock.money import Money
-from penstock.outcome import Approved, Declined, Outcome, Pending, Rejected
+from penstock.outcome import Approved, CaptureMode, Declined, Outcome, Pending, Rejected
 
 PROXY_METHOD = "gr4vy"
 """The method of a payment that the buyer makes in a provider's own widget (the reference's name for it)."""
@@ -108,6 +108,7 @@ class Payment(Recorded):
     provider_ref: str | None = None
     decline_kind: str | None = None
     needs_review: bool = False
+    capture_mode: CaptureMode = "automatic"
     metadata: Mapping[str, Any] = field(default_factory=dict)
     attempts: list[Attempt] = field(default_factory=list)
     transactions: list[Transaction] = field(default_factory=list)

@@ -11,6 +11,7 @@ from penstock.cart import Address, Cart
 from penstock.errors import SessionExpired, SessionNotOpen, TooManyAttempts
 from penstock.events import Recorded
 from penstock.money import MAX_AMOUNT, Money, is_currency
+from penstock.outcome import CaptureMode
 
 LIFETIME: Final = timedelta(hours=24)
 MAX_PAYMENTS: Final = 10
@@ -71,6 +72,7 @@ class CheckoutSession(Recorded):
     """The payment that may still take the money: while it is set, nothing else may be tried."""
     payments_tried: int = 0
     completion_digest: str | None = None
+    capture_mode: CaptureMode = "automatic"
 
     @property
     def email(self) -> str | None:

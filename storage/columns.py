@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from sqlalchemy import Column, ForeignKey, Index, MetaData, Table
+from sqlalchemy import Column, ForeignKey, Index, MetaData, Table, text
 from sqlalchemy.schema import SchemaItem
 
 from storage.types import Amount, JsonText, Kind, UtcDateTime, UuidText
@@ -28,6 +28,11 @@ def column(name: str, kind: Kind, *more: SchemaItem, key: bool = False) -> Colum
 def optional(name: str, kind: Kind) -> Column[Any]:
     """Return a column that may be null."""
     return Column(name, kind, nullable=True)
+
+
+def later(name: str, kind: Kind, default: str) -> Column[Any]:
+    """Return a column that a table got later: the rows that were there before have the default."""
+    return Column(name, kind, nullable=False, server_default=text(default))
 
 
 def id_column() -> Column[Any]:

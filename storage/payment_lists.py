@@ -77,6 +77,7 @@ def _record(row: Any) -> dict[str, Any]:
         "providerRef": row.provider_ref,
         "declineKind": row.decline_kind,
         "needsReview": row.needs_review,
+        "captureMode": row.capture_mode,
         "metadata": row.metadata,
         "createdAt": row.created_at,
         "updatedAt": row.updated_at,

@@ -3,7 +3,7 @@
 from sqlalchemy import Index, UniqueConstraint, text
 
 from penstock.payment import OPEN_ATTEMPTS, PaymentStatus
-from storage.columns import at, belongs_to, column, id_column, newest_first, optional, tenant_table
+from storage.columns import at, belongs_to, column, id_column, later, newest_first, optional, tenant_table
 from storage.types import Amount, Flag, JsonText, SignedAmount, Text, UtcDateTime, UuidText, Whole
 
 payments = tenant_table(
@@ -28,6 +28,7 @@ payments = tenant_table(
     column("sequence", Whole()),
     at("created_at"),
     at("updated_at"),
+    later("capture_mode", Text(9), "'automatic'"),
     newest_first("ix_payments_newest"),
     newest_first("ix_payments_status", "status"),
     newest_first("ix_payments_order", "order_id"),

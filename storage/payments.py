@@ -19,7 +19,7 @@ from storage.statement import Statement
 from storage.tables import ledger_entries, payment_attempts, payments, transactions
 
 _OWN = [each.name for each in payments.columns if each.name not in SCOPE_COLUMNS]
-_KEPT = ("id", "order_id", "order_number", "session_id", "amount", "currency", "method", "created_at")
+_KEPT = ("id", "order_id", "order_number", "session_id", "amount", "currency", "method", "created_at", "capture_mode")
 _CHANGED = [name for name in _OWN if name not in _KEPT]
 _ATTEMPT = [each.name for each in payment_attempts.columns if each.name not in SCOPE_COLUMNS]
 _ATTEMPT_KEPT = ("id", "payment_id", "number", "connection_id", "connector", "started_at")

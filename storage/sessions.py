@@ -89,6 +89,7 @@ def _to_row(session: CheckoutSession) -> dict[str, Any]:
         "expires_at": session.expires_at,
         "created_at": session.created_at,
         "updated_at": session.updated_at,
+        "capture_mode": session.capture_mode,
     }
 
 
@@ -119,4 +120,5 @@ def _from_row(row: Any, scope: Scope) -> CheckoutSession:
         payments_tried=row.payments_tried,
         completion_digest=row.completion_digest,
         sequence=row.sequence,
+        capture_mode=row.capture_mode,
     )

@@ -2,7 +2,18 @@
 
 from sqlalchemy import Index, UniqueConstraint
 
-from storage.columns import addresses, at, belongs_to, column, id_column, newest_first, optional, tenant_table, totals
+from storage.columns import (
+    addresses,
+    at,
+    belongs_to,
+    column,
+    id_column,
+    later,
+    newest_first,
+    optional,
+    tenant_table,
+    totals,
+)
 from storage.types import Amount, Flag, JsonText, Text, UtcDateTime, UuidText, Whole
 
 carts = tenant_table(
@@ -73,6 +84,7 @@ checkout_sessions = tenant_table(
     column("expires_at", UtcDateTime()),
     at("created_at"),
     at("updated_at"),
+    later("capture_mode", Text(9), "'automatic'"),
     newest_first("ix_checkout_sessions_newest"),
 )
 

@@ -172,6 +172,7 @@ def _request(session: CheckoutSession, money: Money, completion: Completion) -> 
         email=session.email,
         country=address.get("countryCode") or session.country,
         return_url=completion.hosted_url,
+        capture=session.capture_mode,
         metadata={ORDER_TYPE_KEY: "one_off", "checkoutSessionId": session.id},
     )
 
@@ -221,6 +222,7 @@ def _write(uow: UnitOfWork, session: CheckoutSession, cart: Cart | None, plan: P
         created_at=uow.now,
         updated_at=uow.now,
         metadata={ORDER_TYPE_KEY: "one_off"},
+        capture_mode=session.capture_mode,
     )
     session.begin_payment(payment_id=payment.id, order_id=order.id, digest=completion.digest, now=uow.now)
     if cart is not None:

@@ -57,7 +57,7 @@ def _ask(
         return Verdict("unknown", error="the connection that was asked is gone")
     if payment.method == PROXY_METHOD and attempt.provider_ref is not None:
         return adopt_transaction(cascade, candidate, payment, attempt.provider_ref)
-    found = cascade.find(candidate, attempt.id, money=payment.money)
+    found = cascade.find(candidate, attempt.id, money=payment.money, capture=payment.capture_mode)
     if found is not None:
         return found
     return Verdict("not_sent") if _proves_nothing_happened(candidate, age) else Verdict("unknown", error="not found")

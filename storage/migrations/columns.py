@@ -17,6 +17,11 @@ def optional(name: str, kind: Kind) -> sa.Column[Any]:
     return sa.Column(name, kind, nullable=True)
 
 
+def later(name: str, kind: Kind, default: str) -> sa.Column[Any]:
+    """Return a column that is added to a table: the rows that are there get the default."""
+    return sa.Column(name, kind, nullable=False, server_default=sa.text(default))
+
+
 def scope() -> list[sa.Column[Any]]:
     """Return the three columns of every row of a tenant."""
     return [filled(name, UuidText()) for name in ("workspace_id", "environment_id", "application_id")]

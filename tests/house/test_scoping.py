@@ -24,6 +24,7 @@ WRITERS = {
     "storage/due.py": "a relay serves every tenant",
     "storage/rotation.py": "keys and secrets of every tenant are rotated, sealed and purged",
     "storage/idempotency.py": "old keys are swept whoever's they are",
+    "storage/columns.py": "the default of a column is text",
     "storage/payment_tables.py": "the condition of a partial index is text",
     "storage/migrations/env.py": "it sets timeouts",
     "storage/migrations/columns.py": "the condition of a partial index is text",
