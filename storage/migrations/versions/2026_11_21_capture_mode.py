@@ -8,7 +8,7 @@ from storage.migrations.columns import later
 from storage.types import Text
 
 revision: Final = "2026_11_21_capture_mode"
-down_revision: Final = "2026_11_20_purchases"
+down_revision: Final = "2026_11_21_secrets"
 branch_labels: Final = None
 depends_on: Final = None
 
