@@ -77,7 +77,7 @@ def complete_session(work: Work, caller: Caller, house: House, id_: str, body: J
         shipping_address=body.get("shippingAddress"),
         billing_address=body.get("billingAddress"),
     )
-    completed = complete(work, house.cascade, caller, id_, completion)
+    completed = complete(work, house.cascade, house.clock, caller=caller, session_id=id_, completion=completion)
     return Reply(completed_out(completed), 202 if completed.is_open else 200)
 
 

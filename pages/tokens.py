@@ -23,7 +23,8 @@ CHOICES: Final = (
     SandboxToken("tok_sandbox_decline_authentication_failed", "Declined: the buyer could not be authenticated"),
     SandboxToken("tok_sandbox_delay_2500", "Approved after two and a half seconds"),
     SandboxToken("tok_sandbox_pending", "The bank answers later"),
-    SandboxToken("tok_sandbox_timeout_after_charge", "The bank takes the money and falls silent"),
+    SandboxToken("tok_sandbox_timeout_after_charge", "The bank takes the money and its answer is lost"),
+    SandboxToken("tok_sandbox_outage_after_charge", "The bank takes the money and falls silent for a while"),
     SandboxToken("tok_sandbox_not_sent", "The provider cannot be reached; the next one is asked"),
 )
 

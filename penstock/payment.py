@@ -155,6 +155,16 @@ class Payment(Recorded):
             return last.kind == "soft"
         return last.state in (AttemptState.REJECTED, AttemptState.NOT_SENT)
 
+    def may_step_up(self) -> bool:
+        """Whether the connector that was asked last may be asked once more, with the buyer's authentication."""
+        if self.is_open or not self._wants_authentication(-1):
+            return False
+        return len(self.attempts) < MAX_ATTEMPTS and not (len(self.attempts) > 1 and self._wants_authentication(-2))
+
+    def _wants_authentication(self, index: int) -> bool:
+        attempt = self.attempts[index]
+        return attempt.state is AttemptState.DECLINED and attempt.kind == "auth_required"
+
     def record(self, attempt: Attempt, state: str, outcome: Outcome | None, now: datetime, message: str = "") -> None:
         """Write down what an attempt came to. A definite answer is final: a later one changes nothing."""
         if attempt.state not in OPEN_ATTEMPTS:

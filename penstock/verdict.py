@@ -9,6 +9,8 @@ from penstock.outcome import FollowUp, Outcome
 
 VerdictState = Literal["approved", "pending", "declined", "rejected", "not_sent", "unknown"]
 StepState = Literal["succeeded", "pending", "declined", "rejected", "not_sent", "unknown"]
+Doubt = Literal["", "transport", "running"]
+"""Why an outcome is unknown, where that matters: the wire fell silent, or the call itself has not come back yet."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +44,7 @@ class Verdict:
     state: VerdictState
     outcome: Outcome | None = None
     error: str = ""
+    doubt: Doubt = ""
 
     @property
     def may_go_elsewhere(self) -> bool:

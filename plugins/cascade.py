@@ -9,10 +9,11 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar, cast
 
+import httpx
 import pluggy
 import structlog
 
-from connectors.http import CONNECT_PHASE, begin_call, has_spoken
+from connectors.http import CONNECT_PHASE, UnreadableAnswer, begin_call, has_spoken
 from penstock.connector import NotSent, PaymentConnector, PaymentMethod
 from penstock.money import Money
 from penstock.outcome import (
@@ -27,7 +28,7 @@ from penstock.outcome import (
     check_answer,
     check_follow_up,
 )
-from penstock.request import ChargeRequest, FollowUpRequest
+from penstock.request import ChargeRequest, FollowUpRequest, ResumeRequest
 from penstock.verdict import Candidate, Connection, StepVerdict, Verdict, VerdictState
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard
 from plugins.manager import masked
@@ -89,26 +90,40 @@ class Cascade:
             for offered in self._methods(c)
         ]
 
-    def call(self, candidate: Candidate, request: ChargeRequest) -> Verdict:
-        """Charge once. Raises `CalledInsideTransaction`; everything else is in the verdict."""
+    @property
+    def deadline(self) -> float:
+        """How many seconds all the attempts of one payment may take together."""
+        return self._deadline
+
+    def call(self, candidate: Candidate, request: ChargeRequest, *, within: float | None = None) -> Verdict:
+        """Charge once, in ``within`` seconds or the deadline. Raises `CalledInsideTransaction`; the verdict has the rest."""
 
         def work() -> Outcome:
             begin_call()
             return check_answer(candidate.connector.charge(request), request.money, request.capture)
 
         secrets = (request.method_token, *_texts(candidate.connector))
-        try:
-            ended = self._guard.run(candidate.connector_name, work, seconds=self._deadline)
-        except Crowded as exc:
-            return Verdict("not_sent", error=str(exc))
-        except DeadlinePassed as exc:
-            return Verdict("unknown", error=str(exc))
-        if ended.value is not None:
-            return Verdict(_state(ended.value), ended.value)
-        return Verdict("not_sent" if _is_unsent(ended) else "unknown", error=_told(ended, secrets))
+        return self._verdict(candidate, work, secrets, within=within)
+
+    def resume(self, candidate: Candidate, request: ResumeRequest, *, within: float | None = None) -> Verdict:
+        """Go on with a charge whose buyer came back. Whatever is not an answer leaves its outcome open."""
+
+        def work() -> Outcome:
+            return check_answer(candidate.connector.resume(request), request.money, request.capture)
+
+        secrets = (*request.query.values(), *_texts(candidate.connector))
+        told = self._verdict(candidate, work, secrets, within=within)
+        # The charge was sent long ago: that its sequel was not says nothing about it.
+        return Verdict("unknown", error=told.error) if told.state in ("not_sent", "rejected") else told
 
     def find(
-        self, candidate: Candidate, key: str, *, money: Money | None = None, capture: CaptureMode = "automatic"
+        self,
+        candidate: Candidate,
+        key: str,
+        *,
+        money: Money | None = None,
+        capture: CaptureMode = "automatic",
+        within: float | None = None,
     ) -> Verdict | None:
         """Ask what became of a charge; None means the provider has none. Give ``money`` to have the amount checked.
 
@@ -122,12 +137,43 @@ class Cascade:
         if not candidate.connector.capabilities.lookup:
             return Verdict("unknown", error=f"{candidate.connector_name} cannot look charges up")
         try:
-            ended = self._guard.run(candidate.connector_name, work, seconds=self._deadline)
+            ended = self._guard.run(candidate.connector_name, work, seconds=within or self._deadline)
         except (Crowded, DeadlinePassed) as exc:
             return Verdict("unknown", error=str(exc))
         if ended.raised is not None:
             return Verdict("unknown", error=_told(ended, _texts(candidate.connector)))
         return None if ended.value is None else Verdict(_state(ended.value), ended.value)
+
+    def reverse(self, candidate: Candidate, key: str, *, within: float | None = None) -> bool:
+        """Ask the provider to undo whatever the charge with this key did. True only if it confirmed that in time."""
+        if not candidate.connector.capabilities.reverse_by_reference:
+            return False
+        try:
+            ended = self._guard.run(
+                candidate.connector_name, lambda: candidate.connector.reverse(key), seconds=within or self._deadline
+            )
+        except (Crowded, DeadlinePassed) as exc:
+            _log.warning("reversal_unanswered", connector=candidate.connector_name, error=str(exc))
+            return False
+        if ended.raised is not None:
+            error = _told(ended, _texts(candidate.connector))
+            _log.warning("reversal_failed", connector=candidate.connector_name, error=error)
+        return ended.value is True
+
+    def _verdict(
+        self, candidate: Candidate, work: Callable[[], Outcome], secrets: Iterable[str], *, within: float | None
+    ) -> Verdict:
+        seconds = self._deadline if within is None else min(within, self._deadline)
+        try:
+            ended = self._guard.run(candidate.connector_name, work, seconds=seconds)
+        except Crowded as exc:
+            return Verdict("not_sent", error=str(exc))
+        except DeadlinePassed as exc:
+            return Verdict("unknown", error=str(exc), doubt="running")
+        if ended.value is not None:
+            return Verdict(_state(ended.value), ended.value)
+        state: VerdictState = "not_sent" if _is_unsent(ended) else "unknown"
+        return Verdict(state, error=_told(ended, secrets), doubt="transport" if _is_silence(ended) else "")
 
     def read_transaction(self, candidate: Candidate, ref: str) -> ProxyTransaction | None:
         """Read a payment made in the provider's own widget. Raises `ProviderSilent`."""
@@ -273,6 +319,11 @@ def _is_unsent(ended: Call[Any]) -> bool:
         return True
     # A connector with a client of its own: proof only if this was the first thing it sent.
     return isinstance(ended.raised, CONNECT_PHASE) and not has_spoken(ended.context)
+
+
+def _is_silence(ended: Call[Any]) -> bool:
+    """Tell whether the wire failed and not the answer: the only doubt that a repeat with the same key may clear up."""
+    return isinstance(ended.raised, (httpx.TransportError, OSError)) and not isinstance(ended.raised, UnreadableAnswer)
 
 
 def _told(ended: Call[Any], secrets: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from penstock.caller import Scope
 from penstock.ids import new_id
 from penstock.tenant import Connection
 from storage import provision, tables
+from tests import wire
 from tests.shop import Shop, made
 
 DATABASES = ["sqlite", pytest.param("postgresql", marks=pytest.mark.services)]
@@ -53,7 +54,7 @@ def opened_house(databases, state_dir):
             log_level="error",
         )
         logs.configure("error")
-        with bootstrap.build(given, clock=OffsetClock()) as built:
+        with bootstrap.build(given, clock=OffsetClock(), plugins=[wire]) as built:
             yield built
 
 

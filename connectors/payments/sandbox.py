@@ -5,6 +5,7 @@ The tokens are listed in ``docs/connectors/sandbox-tokens.md``. What it executed
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from threading import Lock
 from typing import Any, ClassVar, Final, cast
@@ -61,6 +62,7 @@ class SandboxPayments(PaymentConnector):
         manual_capture=True,
         refund=True,
         follow_up_lookup=True,
+        step_up=True,
     )
     environments: ClassVar[frozenset[EnvironmentKind]] = frozenset({"sandbox"})
     settings_schema: ClassVar[Mapping[str, Any]] = {
@@ -88,6 +90,8 @@ class SandboxPayments(PaymentConnector):
         token = request.method_token
         if not token.startswith(PREFIX) or not is_behaviour(token.removeprefix(PREFIX)):
             return Rejected("validation", "unknown_token", "this is no token of the sandbox")
+        if request.step_up and token == f"{PREFIX}decline_auth_required":
+            token = f"{PREFIX}3ds"
         if self.ctx.settings.get("approve_all"):
             token = f"{PREFIX}approve"
         return self._outcome(
@@ -187,10 +191,11 @@ class SandboxPayments(PaymentConnector):
 
 
 class SecondSandboxPayments(SandboxPayments):
-    """A second provider with the same tokens, so that a cascade has somewhere to go."""
+    """A second provider with the same tokens, so that a cascade has somewhere to go. It has no step-up."""
 
     name = "sandbox_b"
     display_name = "Sandbox B"
+    capabilities = replace(SandboxPayments.capabilities, step_up=False)
 
 
 @hookimpl

@@ -29,6 +29,7 @@ CREATE TABLE IF NOT EXISTS charges (
     amount INTEGER NOT NULL, currency TEXT NOT NULL, reference TEXT NOT NULL, asked TEXT NOT NULL
 ) STRICT, WITHOUT ROWID
 """
+_OUTAGES: Final = "CREATE TABLE IF NOT EXISTS outages (key TEXT PRIMARY KEY, answers_lost INTEGER NOT NULL) STRICT"
 _STEPS: Final = """
 CREATE TABLE IF NOT EXISTS follow_ups (
     key TEXT PRIMARY KEY, ref TEXT NOT NULL UNIQUE, charge TEXT NOT NULL, verb TEXT NOT NULL, status TEXT NOT NULL,
@@ -38,6 +39,8 @@ CREATE TABLE IF NOT EXISTS follow_ups (
 VERBS: Final = ("capture", "void", "refund")
 LATE: Final = 3
 """How often a bank that tells late is asked in vain: by the call, by its repeat, by the first lookup."""
+OUTAGE: Final = 2
+"""How many further requests about one charge an outage swallows: the repeat and the first question."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,31 +61,24 @@ class Bank(Protocol):
 
     def charge(self, order: Mapping[str, Any]) -> Answer:
         """Execute a charge, or do what its token asks for instead."""
-        ...
 
     def find(self, key: str) -> Answer:
         """Answer ``{"items": [...]}`` with the charge under this key, if there is one."""
-        ...
 
     def settle(self, ref: str, *, is_approved: bool) -> Answer:
         """Decide a challenged or pending charge. A decided one stays as it is."""
-        ...
 
     def transaction(self, ref: str) -> Answer:
         """Answer with a payment made in the bank's own widget, 404 if there is none."""
-        ...
 
     def follow_up(self, order: Mapping[str, Any]) -> Answer:
         """Capture, void or refund, or do what the charge's token asks for instead."""
-        ...
 
     def find_follow_up(self, key: str) -> Answer:
         """Answer ``{"items": [...]}`` with the capture, void or refund under this key, if there is one."""
-        ...
 
     def settle_follow_up(self, ref: str, *, is_approved: bool) -> Answer:
         """Decide a pending capture, void or refund. A decided one stays as it is."""
-        ...
 
 
 class FileBank:
@@ -100,6 +96,7 @@ class FileBank:
         asked = orjson.dumps(order, option=orjson.OPT_SORT_KEYS).decode()
         known = self._row("key", order["key"])
         if known is not None:
+            self._suffer(order["key"])
             return Answer.of(200, _shown(known)) if known["asked"] == asked else _refusal(409, "key_reused")
         behaviour = str(order["token"]).removeprefix(PREFIX)
         if not str(order["token"]).startswith(PREFIX) or not is_behaviour(behaviour):
@@ -109,6 +106,7 @@ class FileBank:
     def find(self, key: str) -> Answer:
         """Answer with the charge under this key, if there is one."""
         assert_no_transaction()
+        self._suffer(key)
         row = self._row("key", key)
         return Answer.of(200, {"items": [_shown(row)] if row is not None else []})
 
@@ -217,16 +215,26 @@ class FileBank:
                 "INSERT INTO charges VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING",
                 (order["key"], ref, *what, order["amount"], order["currency"], order["reference"], asked),
             )
+            if str(order["token"]).endswith("_outage_after_charge"):
+                db.execute("INSERT OR IGNORE INTO outages VALUES (?, ?)", (order["key"], OUTAGE))
         row = self._row("key", order["key"])
         if row is None or row["asked"] != asked:
             return _refusal(409, "key_reused")
         return Answer.of(201, _shown(row))
 
+    def _suffer(self, key: str) -> None:
+        """Fall silent, if this charge's outage is not over."""
+        sql = "UPDATE outages SET answers_lost = answers_lost - 1 WHERE key = ? AND answers_lost > 0"
+        with self._writing() as db:
+            if db.execute(sql, (key,)).rowcount == 0:
+                return
+        raise httpx.ReadTimeout("the sandbox bank is still silent, as asked")
+
     def _set_up(self) -> None:
         # Switching to WAL does not wait for other processes that do the same, whatever the timeout says.
         for pause in (0.05, 0.1, 0.2, 0.4, 0.8, None):
             try:
-                for command in ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = WAL", _SCHEMA, _STEPS):
+                for command in ("PRAGMA synchronous = OFF", "PRAGMA journal_mode = WAL", _SCHEMA, _STEPS, _OUTAGES):
                     self._db.execute(command)
             except sqlite3.OperationalError:
                 if pause is None:
@@ -362,6 +370,7 @@ _WRITTEN: Final[dict[str, tuple[str, int]]] = {
 _FAULTS: Final[dict[str, Callable[[Execute, Mapping[str, Any]], Answer]]] = {
     "timeout_after_charge": _silent_after,
     "timeout_before_charge": _silent_before,
+    "outage_after_charge": _silent_after,
     "error_500": _broken,
     "garbage": _garbage,
     "wrong_amount": _too_much,

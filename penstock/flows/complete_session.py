@@ -1,19 +1,16 @@
 """Complete a checkout session: write the attempt down, ask the provider, write down what it said."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from penstock.caller import Caller
+from penstock.clock import Clock
 from penstock.errors import NoEligibleConnector, PaymentFailed, PaymentInProgress, SessionNotOpen
 from penstock.failpoint import failpoint
-from penstock.flows.adopt_transaction import adopt_transaction
 from penstock.flows.begin_payment import Begun, Completion, Standing, begin_payment
 from penstock.flows.reconcile_payment import reconcile_payment
-from penstock.flows.settle_payment import Checkout, conclude, lock_checkout, save_checkout, settle_payment
-from penstock.ids import new_id
+from penstock.flows.try_connectors import try_connectors
 from penstock.payment import Attempt, AttemptState, Payment, PaymentStatus
-from penstock.ports import Cascade, UnitOfWork, Work
-from penstock.verdict import Candidate, Verdict
+from penstock.ports import Cascade, Work
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +30,7 @@ class Completed:
 
 
 def complete_session(
-    work: Work, cascade: Cascade, caller: Caller, session_id: str, completion: Completion
+    work: Work, cascade: Cascade, clock: Clock, *, caller: Caller, session_id: str, completion: Completion
 ) -> Completed:
     """Pay for a session. At most one payment of a session is ever open, and one can succeed.
 
@@ -46,7 +43,7 @@ def complete_session(
             begun = begin_payment(uow, cascade, caller, session_id, completion)
         failpoint("attempt.after_commit")
         if isinstance(begun, Begun):
-            return _answer(_pay(work, cascade, begun, completion))
+            return _answer(try_connectors(work, cascade, clock, begun, completion))
         payment = _look_again(work, cascade, begun)
         if begun.is_same:
             return _answer(payment)
@@ -68,54 +65,6 @@ def _look_again(work: Work, cascade: Cascade, standing: Standing) -> Payment:
     if in_flight or (payment.is_open and not standing.is_same):
         raise PaymentInProgress(details={"paymentId": payment.id}, headers={"Retry-After": "2"})
     return payment
-
-
-def _pay(work: Work, cascade: Cascade, begun: Begun, completion: Completion) -> Payment:
-    payment, candidates = begun.payment, list(begun.candidates)
-    while candidates:
-        candidate, attempt = candidates.pop(0), payment.attempts[-1]
-        request = replace(begun.request, key=attempt.id)
-        failpoint("provider.before_send")
-        if completion.provider_transaction_id is None:
-            verdict = cascade.call(candidate, request)
-        else:
-            verdict = adopt_transaction(cascade, candidate, payment, completion.provider_transaction_id)
-        failpoint("provider.after_send")
-        payment = _record(work, payment, attempt.id, verdict, candidates)
-        failpoint("result.after_commit")
-        if not _is_sending(payment):
-            break
-    return payment
-
-
-def _record(
-    work: Work, payment: Payment, attempt_id: str, verdict: Verdict, candidates: Sequence[Candidate]
-) -> Payment:
-    """Write the verdict; begin the next attempt in the same transaction if there is to be one."""
-    with work() as uow:
-        checkout = lock_checkout(uow, payment.session_id or "", payment.id)
-        attempt = next(a for a in checkout.payment.attempts if a.id == attempt_id)
-        settle_payment(uow, checkout, attempt, verdict)
-        if candidates and checkout.payment.status is PaymentStatus.PENDING and checkout.payment.may_cascade():
-            _begin_next(uow, checkout, candidates[0])
-        else:
-            conclude(uow, checkout)
-    return checkout.payment
-
-
-def _begin_next(uow: UnitOfWork, checkout: Checkout, candidate: Candidate) -> Attempt:
-    attempt = checkout.payment.begin(
-        attempt_id=new_id(),
-        connection_id=candidate.connection_id,
-        connector=candidate.connector_name,
-        now=uow.now,
-    )
-    save_checkout(uow, checkout)
-    return attempt
-
-
-def _is_sending(payment: Payment) -> bool:
-    return payment.is_open and payment.attempts[-1].state is AttemptState.SENDING
 
 
 def _answer(payment: Payment) -> Completed:

@@ -1,18 +1,21 @@
 """Find out what became of a payment whose outcome is open, by asking the provider that was asked."""
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Final
 
 from penstock.failpoint import failpoint
 from penstock.flows.adopt_transaction import adopt_transaction
+from penstock.flows.clear_doubt import look_up, reverse
 from penstock.flows.settle_payment import conclude, lock_checkout, settle_payment
 from penstock.payment import PROXY_METHOD, Attempt, AttemptState, Payment
 from penstock.ports import Cascade, Work
+from penstock.request import ChargeRequest
 from penstock.tenant import Connection
-from penstock.verdict import Candidate, Verdict
+from penstock.verdict import Verdict
 
-SENDING_GRACE: Final = timedelta(seconds=40)
-"""How long a provider call may run before its attempt counts as abandoned; longer than the cascade's deadline."""
+SENDING_GRACE: Final = timedelta(seconds=55)
+"""When an attempt that is still ``sending`` counts as abandoned. Longer than a live one can last: ten seconds until it
+is sent, the cascade's deadline of 25, and three questions of four seconds."""
 
 
 def reconcile_payment(work: Work, cascade: Cascade, payment_id: str) -> Payment | None:
@@ -31,7 +34,7 @@ def reconcile_payment(work: Work, cascade: Cascade, payment_id: str) -> Payment 
         return payment
     if attempt.state is AttemptState.SENDING and now - attempt.started_at < SENDING_GRACE:
         return payment
-    verdict = _ask(cascade, connection, payment, attempt, age=now - attempt.started_at)
+    verdict = _ask(cascade, connection, payment, attempt, age=now - _sent_before(payment, attempt))
     failpoint("reconcile.after_lookup")
     return _record(work, payment, attempt.id, verdict)
 
@@ -49,6 +52,13 @@ def _open_attempt(payment: Payment | None) -> Attempt | None:
     return payment.attempts[-1] if payment is not None and payment.is_open else None
 
 
+def _sent_before(payment: Payment, attempt: Attempt) -> datetime:
+    """Return a moment after which the attempt's charge was certainly not sent again."""
+    if attempt.state is AttemptState.SENDING:
+        return attempt.started_at + SENDING_GRACE
+    return payment.updated_at
+
+
 def _ask(
     cascade: Cascade, connection: Connection | None, payment: Payment, attempt: Attempt, *, age: timedelta
 ) -> Verdict:
@@ -57,15 +67,11 @@ def _ask(
         return Verdict("unknown", error="the connection that was asked is gone")
     if payment.method == PROXY_METHOD and attempt.provider_ref is not None:
         return adopt_transaction(cascade, candidate, payment, attempt.provider_ref)
-    found = cascade.find(candidate, attempt.id, money=payment.money, capture=payment.capture_mode)
-    if found is not None:
+    request = ChargeRequest(attempt.id, payment.money, payment.method, "", capture=payment.capture_mode)
+    found = look_up(cascade, candidate, request, age=age)
+    if found.state != "unknown" or attempt.state is AttemptState.PENDING:
         return found
-    return Verdict("not_sent") if _proves_nothing_happened(candidate, age) else Verdict("unknown", error="not found")
-
-
-def _proves_nothing_happened(candidate: Candidate, age: timedelta) -> bool:
-    after = candidate.connector.capabilities.lookup_is_authoritative_after
-    return after is not None and age >= timedelta(seconds=after)
+    return reverse(cascade, candidate, attempt.id) or found
 
 
 def _record(work: Work, payment: Payment, attempt_id: str, verdict: Verdict) -> Payment:

@@ -78,10 +78,10 @@ def test_a_completion_under_a_key_is_told_again_after_the_session_is_complete(sh
 
 def test_a_repeat_under_a_key_learns_how_an_open_outcome_ended(shop):
     session = shop.session()
-    made(shop.complete(session["id"], "tok_sandbox_timeout_after_charge", headers=keyed("k-9")), 202)
-    ended = shop.complete(session["id"], "tok_sandbox_timeout_after_charge", headers=keyed("k-9"))
+    made(shop.complete(session["id"], "tok_sandbox_outage_after_charge", headers=keyed("k-9")), 202)
+    ended = shop.complete(session["id"], "tok_sandbox_outage_after_charge", headers=keyed("k-9"))
     assert (made(ended)["paymentStatus"], "idempotency-replay" in ended.headers) == ("captured", False)
-    again = shop.complete(session["id"], "tok_sandbox_timeout_after_charge", headers=keyed("k-9"))
+    again = shop.complete(session["id"], "tok_sandbox_outage_after_charge", headers=keyed("k-9"))
     assert (again.content, again.headers["idempotency-replay"]) == (ended.content, "true")
 
 

@@ -178,7 +178,7 @@ def test_a_buyer_who_leaves_the_bank_is_offered_the_way_back_there(tab, shop, se
 def test_a_silent_bank_is_asked_again_and_charges_once(tab, shop, session):
     opened = session(**BRIEF)
     tab.page.goto(opened["hostedUrl"])
-    pay(tab.page, "tok_sandbox_timeout_after_charge")
+    pay(tab.page, "tok_sandbox_outage_after_charge")
     back_in_shop(tab.page, opened)
     assert statuses(shop, opened) == ["captured"]
     assert len(tab.completions) > 1

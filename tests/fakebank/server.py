@@ -20,6 +20,7 @@ CREATE TABLE IF NOT EXISTS charge (
     id INTEGER PRIMARY KEY, key TEXT UNIQUE, ref TEXT UNIQUE, status TEXT, kind TEXT,
     amount INTEGER, currency TEXT, reference TEXT, asked TEXT, capture TEXT, behaviour TEXT
 );
+CREATE TABLE IF NOT EXISTS outage (key TEXT PRIMARY KEY, answers_lost INTEGER);
 CREATE TABLE IF NOT EXISTS call (id INTEGER PRIMARY KEY, key TEXT, token TEXT, reference TEXT);
 CREATE TABLE IF NOT EXISTS step (
     id INTEGER PRIMARY KEY, key TEXT UNIQUE, ref TEXT UNIQUE, charge TEXT, verb TEXT, status TEXT,
@@ -89,6 +90,11 @@ class Books:
         )
         return self.find("key", order["key"], "step")
 
+    def is_out(self, key):
+        """Whether this charge's outage goes on: it swallows two requests after the first."""
+        sql = "UPDATE outage SET answers_lost = answers_lost - 1 WHERE key = ? AND answers_lost > 0 RETURNING key"
+        return bool(self.run(sql, key))
+
 
 class Desk(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
@@ -118,8 +124,7 @@ class Desk(BaseHTTPRequestHandler):
     def do_GET(self):
         place = urlsplit(self.path)
         if place.path == "/charges":
-            row = self.books.find("key", parse_qs(place.query).get("key", [""])[0])
-            self.answer(200, {"items": [row] if row else []})
+            self.look_up(parse_qs(place.query).get("key", [""])[0])
         elif place.path == "/ledger":
             self.answer(200, {"items": self.books.run("SELECT * FROM charge ORDER BY id")})
         elif place.path == "/steps":
@@ -147,6 +152,12 @@ class Desk(BaseHTTPRequestHandler):
         else:
             self.refuse(404, "not_found")
 
+    def look_up(self, key):
+        if self.books.is_out(key):
+            return self.vanish()
+        row = self.books.find("key", key)
+        return self.answer(200, {"items": [row] if row else []})
+
     def charge(self, order):
         self.books.run(
             "INSERT INTO call (key, token, reference) VALUES (?, ?, ?)",
@@ -154,6 +165,8 @@ class Desk(BaseHTTPRequestHandler):
             order["token"],
             order["reference"],
         )
+        if self.books.is_out(order["key"]):
+            return self.vanish()
         known = self.books.find("key", order["key"])
         if known:
             same = json.dumps({k: order[k] for k in ("amount", "currency", "reference")}, sort_keys=True)
@@ -183,7 +196,9 @@ class Desk(BaseHTTPRequestHandler):
         if behaviour == "wrong_currency":
             order["paid_in"] = "EUR" if order["currency"] == "USD" else "USD"
         row = self.books.execute(order, "approved")
-        if behaviour == "timeout_after_charge":
+        if behaviour == "outage_after_charge":
+            self.books.run("INSERT OR IGNORE INTO outage VALUES (?, 2)", order["key"])
+        if behaviour in ("timeout_after_charge", "outage_after_charge"):
             return self.vanish()
         if behaviour == "hang":
             time.sleep(FOREVER)

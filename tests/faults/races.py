@@ -71,7 +71,7 @@ async def unknowns(shop: Shop, count: int) -> list[str]:
         for _ in range(count):
             asked.append(prices.take())
             session = await shop.session(clients, await shop.cart(clients, asked[-1]))
-            for token in ("tok_sandbox_timeout_after_charge", "tok_sandbox_approve"):
+            for token in ("tok_sandbox_outage_after_charge", "tok_sandbox_approve"):
                 answers = await clients.volley([shop.complete(session, token=token) for _ in range(RACERS)])
                 if any(answer.status not in (200, 202, 409, 422) for answer in answers):
                     faults.append(f"{token}: {tally(answers)}")

@@ -79,7 +79,7 @@ def due_row(house, object_id):  # noqa: F811  fixtures
 
 def lost_payment(store) -> dict:
     """A payment whose charge went through and whose answer was lost."""
-    done = store.complete(store.session()["id"], "tok_sandbox_timeout_after_charge", email="ada@example.com")
+    done = store.complete(store.session()["id"], "tok_sandbox_outage_after_charge", email="ada@example.com")
     return made(done, 202)
 
 
@@ -256,7 +256,7 @@ async def lose_answers(shop, count: int) -> list[dict]:
         lost = []
         for _ in range(count):
             session = await shop.session(clients, await shop.cart(clients, 700))
-            answer = await clients.ask(shop.complete(session, token="tok_sandbox_timeout_after_charge"))
+            answer = await clients.ask(shop.complete(session, token="tok_sandbox_outage_after_charge"))
             assert answer.status == 202, answer
             lost.append(json.loads(answer.body))
         return lost

@@ -8,6 +8,11 @@ EDITS = (
     ),
     (
         "penstock/flows/complete_session.py",
+        "from dataclasses import dataclass\n",
+        "from dataclasses import dataclass, replace\n",
+    ),
+    (
+        "penstock/flows/complete_session.py",
         "            begun = begin_payment(uow, cascade, caller, session_id, completion)\n",
         (
             "            begun = begin_payment(uow, cascade, caller, session_id, completion)\n"

@@ -3,8 +3,8 @@
 EDITS = (
     (
         "plugins/cascade.py",
-        'Verdict("not_sent" if _is_unsent(ended) else "unknown", error=',
-        'Verdict("not_sent", error=',
+        'state: VerdictState = "not_sent" if _is_unsent(ended) else "unknown"',
+        'state: VerdictState = "not_sent"',
     ),
 )
 SQL = ()

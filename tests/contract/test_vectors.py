@@ -1,0 +1,252 @@
+"""The test vectors of the payments' semantics, by number: what one answer leads to, on a real wire.
+
+Each provider is a server that answers as the test says; see `tests.wire`.
+"""
+
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from tests import wire
+from tests.shop import made, refused
+from tests.shops import connect
+
+NOWHERE = "http://127.0.0.1:9"
+"""Nothing listens there."""
+
+
+@pytest.fixture(scope="module")
+def provider():
+    opened = wire.Provider()
+    yield opened
+    opened.close()
+
+
+@dataclass
+class Till:
+    """A shop with some connections, in order, and one session."""
+
+    shop: Any
+    provider: wire.Provider
+    urls: dict[str, str]
+    session: Any = None
+
+    def plan(self, name, *replies, verb="charge"):
+        self.provider.plan(self.urls[name], verb, *replies)
+
+    def calls(self, name, verb="charge"):
+        return self.provider.calls(self.urls[name], verb)
+
+    def open(self):
+        self.session = self.shop.session()
+        return self.session["id"]
+
+    def pay(self, token="tok"):
+        """Complete the session, a new one if there is none yet."""
+        return self.shop.complete(self.session["id"] if self.session else self.open(), token)
+
+    def payments(self):
+        return made(self.shop.get("/payments"))["data"]
+
+    def attempts(self, body):
+        payments = made(self.shop.get(f"/orders/{body['orderId']}/payments"))["data"]
+        return [(a["connector"], a["state"]) for a in payments[0]["attempts"]]
+
+
+@pytest.fixture
+def till(bare_shop, provider):
+    """Opens a shop whose connections are these connectors, asked in this order."""
+
+    def opened(*names, **urls):
+        places = {name: urls.get(name) or provider.url(name) for name in names}
+        for position, name in enumerate(names):
+            connect(bare_shop, name, position=position, url=places[name])
+        return Till(bare_shop, provider, places)
+
+    return opened
+
+
+def is_open(till):
+    """The answer to a payment whose outcome is open, and what such a payment may not have done."""
+    waiting = made(till.pay(), 202)
+    assert (waiting["paymentStatus"], waiting["pendingReason"]) == ("pending", "outcome_unknown")
+    assert made(till.shop.get(f"/orders/{waiting['orderId']}"))["status"] == "pending"
+    assert till.attempts(waiting)[-1][1] == "unknown"
+    return waiting
+
+
+def test_vector_01_a_refused_connection_goes_on_to_the_next(till):
+    shop = till("plain", "second", plain=NOWHERE)
+    done = made(shop.pay())
+    assert shop.attempts(done) == [("plain", "not_sent"), ("second", "approved")]
+
+
+def test_vector_02_silence_of_a_provider_that_can_do_no_more_is_202_and_nobody_else_is_asked(till):
+    shop = till("plain", "second")
+    shop.plan("plain", wire.SILENCE)
+    waiting = is_open(shop)
+    assert shop.attempts(waiting) == [("plain", "unknown")]
+    assert (len(shop.calls("plain")), shop.calls("second")) == (1, [])
+    refused(shop.pay("another"), 409, "payment_in_progress")
+    assert made(shop.pay(), 202)["paymentId"] == waiting["paymentId"], "the same body gets the same answer"
+
+
+def test_vector_03_silence_is_repeated_once_under_the_same_key(till):
+    shop = till("repeating", "second")
+    shop.plan("repeating", wire.SILENCE)
+    done = made(shop.pay())
+    assert shop.attempts(done) == [("repeating", "approved")]
+    sent = shop.calls("repeating")
+    assert len(sent) == 2
+    assert sent[0] == sent[1], "the same request under the same key"
+    assert shop.calls("second") == []
+
+
+def test_vector_03_what_is_silent_twice_is_not_sent_a_third_time(till):
+    shop = till("repeating", "second")
+    shop.plan("repeating", wire.SILENCE, wire.SILENCE)
+    is_open(shop)
+    assert (len(shop.calls("repeating")), shop.calls("second")) == (2, [])
+
+
+@pytest.mark.parametrize("reply", [(429, {}), (401, {}), wire.declined("duplicate"), wire.HTML_500], ids=str)
+def test_vector_03_a_repeat_that_was_refused_says_nothing_of_the_first(till, reply):
+    shop = till("repeating", "second")
+    shop.plan("repeating", wire.SILENCE, reply)
+    is_open(shop)
+    assert shop.calls("second") == []
+
+
+def test_vector_04_a_soft_decline_that_is_found_by_asking_goes_on(till):
+    shop = till("looking", "second")
+    shop.plan("looking", wire.SILENCE)
+    shop.plan("looking", wire.declined("soft"), verb="find")
+    done = made(shop.pay())
+    assert shop.attempts(done) == [("looking", "declined"), ("second", "approved")]
+
+
+def test_vector_05_not_found_is_no_proof(till):
+    shop = till("looking", "second")
+    shop.plan("looking", wire.SILENCE)
+    shop.plan("looking", (404, {}), verb="find")
+    is_open(shop)
+    assert shop.calls("second") == []
+
+
+def test_vector_05_not_found_is_no_proof_before_its_time_and_one_after_it(till, clock):
+    shop = till("knowing", "second")
+    shop.plan("knowing", wire.SILENCE)
+    shop.plan("knowing", *[(404, {})] * 9, verb="find")
+    is_open(shop)
+    clock.advance(timedelta(seconds=290))
+    refused(shop.pay("another"), 409, "payment_in_progress")
+    clock.advance(timedelta(seconds=20))
+    done = made(shop.pay("another"))
+    assert [p["status"] for p in shop.payments()] == ["captured", "failed"]
+    assert shop.attempts(done)[-1][1] == "approved"
+
+
+def test_vector_06_a_confirmed_reversal_goes_on(till):
+    shop = till("undoing", "second")
+    shop.plan("undoing", wire.SILENCE)
+    shop.plan("undoing", (200, {"reversed": True}), verb="reverse")
+    done = made(shop.pay())
+    assert shop.attempts(done) == [("undoing", "not_sent"), ("second", "approved")]
+    assert [c["key"] for c in shop.calls("undoing")] == [c["key"] for c in shop.calls("undoing", "reverse")]
+
+
+@pytest.mark.parametrize("reply", [wire.SILENCE, wire.HTML_500, (200, {"reversed": False}), (200, b"ok")], ids=str)
+def test_vector_07_a_reversal_that_is_not_confirmed_is_202(till, reply):
+    shop = till("undoing", "second")
+    shop.plan("undoing", wire.SILENCE)
+    shop.plan("undoing", reply, verb="reverse")
+    is_open(shop)
+    assert shop.calls("second") == []
+
+
+def test_vector_08_an_error_page_is_no_answer(till):
+    shop = till("plain", "second")
+    shop.plan("plain", wire.HTML_500)
+    is_open(shop)
+    assert shop.calls("second") == []
+
+
+@pytest.mark.parametrize("reply", [wire.GARBAGE, wire.took(3001), wire.took(3000, "EUR")], ids=str)
+def test_vector_09_an_answer_that_cannot_be_read_or_cannot_be_so_is_unknown(till, reply):
+    shop = till("plain", "second")
+    shop.plan("plain", reply)
+    is_open(shop)
+    assert shop.calls("second") == []
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"),
+    [
+        (10, "hard"),
+        (11, "insufficient_funds"),
+        (11, "fraud"),
+        (11, "duplicate"),
+        (11, "compliance"),
+        (11, "authentication_failed"),
+    ],
+)
+def test_vector_10_and_11_a_decline_that_is_not_soft_ends_the_payment(till, number, kind):
+    shop = till("plain", "second")
+    shop.plan("plain", wire.declined(kind))
+    error = refused(shop.pay(), 402, "payment_failed")
+    assert error["details"]["declineKind"] == kind
+    assert shop.calls("second") == []
+
+
+def test_vector_12_three_soft_declines_are_three_attempts_and_402(till):
+    shop = till("plain", "second", "third", "looking")
+    for name in ("plain", "second", "third", "looking"):
+        shop.plan(name, wire.declined("soft"))
+    error = refused(shop.pay(), 402, "payment_failed")
+    assert [a["connector"] for a in error["details"]["attempts"]] == ["plain", "second", "third"]
+    assert shop.calls("looking") == []
+
+
+def test_vector_13_an_issuer_that_wants_the_buyer_gets_one_step_up_at_the_same_connector(till):
+    shop = till("stepping", "second")
+    shop.plan("stepping", wire.declined("auth_required"))
+    done = made(shop.pay())
+    assert shop.attempts(done) == [("stepping", "declined"), ("stepping", "approved")]
+    assert [c["stepUp"] for c in shop.calls("stepping")] == [False, True]
+    assert len({c["key"] for c in shop.calls("stepping")}) == 2
+
+
+def test_vector_13_a_second_wish_for_authentication_ends_the_payment(till):
+    shop = till("stepping", "second")
+    shop.plan("stepping", *[wire.declined("auth_required")] * 3)
+    error = refused(shop.pay(), 402, "payment_failed")
+    assert error["details"]["declineKind"] == "auth_required"
+    assert (len(shop.calls("stepping")), shop.calls("second")) == (2, [])
+
+
+def test_vector_13_a_connector_without_step_up_is_not_asked_again(till):
+    shop = till("plain", "second")
+    shop.plan("plain", wire.declined("auth_required"))
+    refused(shop.pay(), 402, "payment_failed")
+    assert (len(shop.calls("plain")), shop.calls("second")) == (1, [])
+
+
+@pytest.mark.parametrize(("number", "status"), [(15, 401), (16, 429)])
+def test_vector_15_and_16_a_documented_refusal_goes_on(till, number, status):
+    shop = till("plain", "second")
+    shop.plan("plain", (status, {}))
+    done = made(shop.pay())
+    assert shop.attempts(done) == [("plain", "rejected"), ("second", "approved")]
+
+
+def test_vector_22_twenty_completions_at_once_are_one_call(till):
+    shop = till("plain", "second")
+    session = shop.open()
+    with ThreadPoolExecutor(20) as racers:
+        answers = list(racers.map(lambda n: shop.shop.complete(session, f"tok_{n % 2}"), range(20)))
+    assert len(shop.calls("plain") + shop.calls("second")) == 1
+    assert {a.status_code for a in answers} <= {200, 409, 422}
+    assert len(shop.payments()) == 1
