@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final, Literal
 import httpx
 
 from penstock.clock import Clock
-from penstock.outcome import CardFacts, FollowUp, Outcome, ProxyTransaction
+from penstock.outcome import CardFacts, FollowUp, Outcome, ProxyTransaction, Widget
 from penstock.request import (
     CaptureRequest,
     ChargeRequest,
@@ -23,6 +23,7 @@ from penstock.request import (
     ResumeRequest,
     VoidRequest,
     WebhookDelivery,
+    WidgetRequest,
 )
 
 EnvironmentKind = Literal["production", "sandbox"]
@@ -57,7 +58,7 @@ class Capabilities:
     ``lookup_is_authoritative_after`` is in seconds: from then on "not found" proves that nothing happened; None
     means never. ``reverse_by_reference`` claims `reverse`, ``proxy`` claims `read_transaction`,
     ``manual_capture`` claims `capture` and `void`. ``follow_up_lookup`` claims `find_follow_up`; ``webhooks`` claims
-    `parse_webhook`; ``resume`` claims `resume`; ``verify`` claims `verify_account`. ``step_up`` claims that
+    `parse_webhook`; ``resume`` claims `resume`; ``verify`` claims `verify_account`; ``widget`` claims `open_widget`. ``step_up`` claims that
     `ChargeRequest.step_up` is honoured. ``redirect_methods`` are the methods that need no token: the buyer is sent
     to the provider.
     """
@@ -77,6 +78,7 @@ class Capabilities:
     verify: bool = False
     step_up: bool = False
     proxy: bool = False
+    widget: bool = False
     redirect_methods: frozenset[str] = frozenset()
 
 
@@ -163,6 +165,10 @@ class PaymentConnector(ABC):
         """Read a payment made in the provider's own widget; None if the provider has none under this reference."""
         raise NotClaimed(f"{self.name} is no proxy ({ref})")
 
+    def open_widget(self, request: WidgetRequest) -> Widget:
+        """Return a token with which the buyer's browser opens the provider's widget, for this session and amount only."""
+        raise NotClaimed(f"{self.name} has no widget ({request.session_id})")
+
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self.name}>"
 
@@ -177,6 +183,7 @@ _VERBS: Final = (
     ("webhooks", "parse_webhook"),
     ("verify", "verify_account"),
     ("proxy", "read_transaction"),
+    ("widget", "open_widget"),
 )
 
 

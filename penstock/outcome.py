@@ -1,7 +1,8 @@
 """What a provider may answer, and the check that an answer can be so. Anything else means that nobody knows."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
+from datetime import datetime
 from typing import Final, Literal, get_args
 
 from penstock.money import Money
@@ -98,6 +99,15 @@ class ProxyTransaction:
     reference: str
     money: Money
     state: ProxyState
+
+
+@dataclass(frozen=True, slots=True)
+class Widget:
+    """What a buyer's browser needs to open a provider's own widget. ``ref`` is the provider's session behind it, if any."""
+
+    token: str = field(repr=False)
+    expires_at: datetime
+    ref: str | None = None
 
 
 def check_answer(outcome: object, money: Money, capture: CaptureMode) -> Outcome:

@@ -15,6 +15,7 @@ from penstock.outcome import (
     ProxyTransaction,
     Rejected,
     RejectKind,
+    Widget,
 )
 from penstock.request import (
     CaptureRequest,
@@ -26,6 +27,7 @@ from penstock.request import (
     ResumeRequest,
     VoidRequest,
     WebhookDelivery,
+    WidgetRequest,
 )
 
 __all__ = [
@@ -61,5 +63,7 @@ __all__ = [
     "ResumeRequest",
     "VoidRequest",
     "WebhookDelivery",
+    "Widget",
+    "WidgetRequest",
     "hookimpl",
 ]

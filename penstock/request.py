@@ -100,6 +100,22 @@ class ResumeRequest:
 
 
 @dataclass(frozen=True, slots=True)
+class WidgetRequest:
+    """The buyer is to pay ``money`` in the provider's own widget, for one checkout session and nothing else.
+
+    ``ref`` is the provider's session of an earlier `Widget` for the same checkout session, to go on with; None for the
+    first. ``lifetime`` is how many seconds the checkout session still has.
+    """
+
+    session_id: str
+    money: Money
+    _: KW_ONLY
+    lifetime: int
+    country: str | None = None
+    ref: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class WebhookDelivery:
     """A provider's message as it came in. Header names are in lower case; ``body`` is unparsed."""
 
