@@ -1,20 +1,23 @@
 """A provider made of canned answers, and what it heard."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import copy_context
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
 import httpx
 
 from penstock.boundary import assert_no_transaction, is_transaction_open
 from penstock.clock import StandingClock
 from penstock.connector import NotSent
-from penstock.request import ChargeRequest
+from penstock.request import WebhookDelivery
 
 Answer = httpx.Response | Exception | Callable[[httpx.Request], httpx.Response]
 SideCall = Callable[[httpx.Request], httpx.Response | None]
+
+NOON: Final = datetime(2030, 1, 2, 12, tzinfo=UTC)
+"""The moment at which every test of the kit takes place."""
 
 
 def reply(
@@ -26,16 +29,22 @@ def reply(
     return httpx.Response(status, json=json, headers=headers)
 
 
+def delivery(body: bytes | str, headers: Mapping[str, str]) -> WebhookDelivery:
+    """Make one message of the provider, come in at `NOON`. Header names are lowered, as the host does it."""
+    raw = body.encode() if isinstance(body, str) else body
+    return WebhookDelivery({name.lower(): value for name, value in headers.items()}, raw, NOON)
+
+
 def standing_clock() -> StandingClock:
     """Return a clock that stands at noon of some day."""
-    return StandingClock(datetime(2030, 1, 2, 12, tzinfo=UTC))
+    return StandingClock(NOON)
 
 
 @dataclass(slots=True)
 class Heard:
-    """How one call ended: what the connector returned or raised, and the requests that the provider got."""
+    """How one call ended: what was asked, what the connector returned or raised, and what the provider got."""
 
-    request: ChargeRequest
+    request: Any
     returned: Any = None
     raised: Exception | None = None
     sent: list[httpx.Request] = field(default_factory=list)
@@ -55,6 +64,15 @@ class Heard:
         """Whether the connector left the outcome open: it raised something other than `NotSent`."""
         return self.raised is not None and not isinstance(self.raised, NotSent)
 
+    @property
+    def writes(self) -> list[httpx.Request]:
+        """The requests that can have changed something at the provider."""
+        return [request for request in self.sent if request.method not in ("GET", "HEAD")]
+
+    def said(self) -> str:
+        """Say how the call ended."""
+        return f"it returned {self.returned!r}" if self.raised is None else f"it raised {self.raised!r}"
+
 
 class CannedProvider(httpx.BaseTransport):
     """Gives one answer to everything but side calls, as the host's own HTTP client would pass it on."""
@@ -70,15 +88,28 @@ class CannedProvider(httpx.BaseTransport):
         request.read()
         side = self._side_call(request)
         if side is not None:
-            return _fresh(side)
-        if isinstance(self._answer, httpx.ConnectError | httpx.ConnectTimeout):
-            raise NotSent(str(self._answer)) from self._answer
+            return fresh(side)
         self.sent.append(request)
+        try:
+            return self._given(request)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as exc:
+            self.sent.pop()
+            raise NotSent(str(exc)) from exc
+
+    def _given(self, request: httpx.Request) -> httpx.Response:
         if isinstance(self._answer, Exception):
             raise self._answer
-        return _fresh(self._answer if isinstance(self._answer, httpx.Response) else self._answer(request))
+        return fresh(self._answer if isinstance(self._answer, httpx.Response) else self._answer(request))
 
 
-def _fresh(response: httpx.Response) -> httpx.Response:
-    # A canned answer is given many times; httpx writes into the response it returns.
+def fresh(response: httpx.Response) -> httpx.Response:
+    """Return the same answer anew: a canned one is given many times, and httpx writes into what it returns."""
+    if not hasattr(response, "_content"):  # a stream breaks off in its own way, and is made for one request
+        return response
     return httpx.Response(response.status_code, headers=response.headers, content=response.content)
+
+
+def text_of(request: httpx.Request) -> str:
+    """Return all that a request says: address, headers and body."""
+    headers = " ".join(f"{name}={value}" for name, value in request.headers.items())
+    return f"{request.url} {headers} {request.content.decode(errors='replace')}"

@@ -1,11 +1,22 @@
-"""Lets pytest explain the kit's asserts, and sums up what the tested connectors claim. Loaded in every pytest run."""
+"""Lets pytest explain the kit's asserts, chooses tests by what is claimed, and reports. Loaded in every pytest run."""
 
 import sys
 from typing import Any, Final
 
 import pytest
 
-_KIT: Final = ("penstock.conformance.payments", "penstock.conformance.provider")
+_PARTS: Final = (
+    "payments",
+    "accounts",
+    "bench",
+    "charges",
+    "follow_ups",
+    "matrix",
+    "messages",
+    "operations",
+    "provider",
+)
+_KIT: Final = tuple(f"penstock.conformance.{part}" for part in _PARTS)
 
 for _module in _KIT:
     if _module not in sys.modules:  # too late to rewrite, and pytest would warn
@@ -14,15 +25,26 @@ for _module in _KIT:
 _tested: Final = pytest.StashKey[dict[str, Any]]()
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out the kit's tests about what a connector does not claim."""
+    bench = sys.modules.get("penstock.conformance.bench")
+    if bench is None:
+        return
+    unclaimed = [item for item in items if _is_kits(item, bench) and not _is_claimed(item, bench)]
+    if unclaimed:
+        config.hook.pytest_deselected(items=unclaimed)
+        gone = set(unclaimed)
+        items[:] = [item for item in items if item not in gone]
+
+
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note which connectors are about to be tested."""
-    kit = sys.modules.get(_KIT[0])
-    found: dict[str, Any] = {}
-    for item in session.items:
-        cls = getattr(item, "cls", None)
-        if kit is not None and isinstance(cls, type) and issubclass(cls, kit.PaymentConnectorContract):
-            found[item.nodeid.rsplit("::", 1)[0]] = cls
-    session.config.stash[_tested] = found
+    bench = sys.modules.get("penstock.conformance.bench")
+    session.config.stash[_tested] = {
+        item.nodeid.rsplit("::", 1)[0]: getattr(item, "cls").connector  # noqa: B009  only a test in a class has one
+        for item in session.items
+        if bench is not None and _is_kits(item, bench)
+    }
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
@@ -30,17 +52,22 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: p
     found = config.stash.get(_tested, {})
     if not found:
         return
+    from penstock.conformance import report  # noqa: PLC0415  only where there is something to report
+
+    words = ("passed", "failed", "skipped")
+    reports = {word: [r.nodeid for r in terminalreporter.getreports(word)] for word in words}
     terminalreporter.section("connectors")
-    for place, cls in found.items():
-        counts = [
-            f"{len([r for r in terminalreporter.getreports(word) if r.nodeid.startswith(f'{place}::')])} {word}"
-            for word in ("passed", "failed", "skipped")
-        ]
-        terminalreporter.line(f"{cls.connector.name}: {', '.join(counts)}")
-        terminalreporter.line(f"    {_claims(cls.connector.capabilities)}")
+    for place, connector in found.items():
+        for line in report.lines(connector, place, reports):
+            terminalreporter.line(line)
 
 
-def _claims(claims: Any) -> str:
-    currencies = "every currency" if claims.currencies is None else ", ".join(sorted(claims.currencies))
-    flags = [name for name in type(claims).__slots__ if getattr(claims, name) is True]
-    return f"{', '.join(sorted(claims.methods))} in {currencies}; claims {', '.join(flags) or 'nothing more'}"
+def _is_kits(item: pytest.Item, bench: Any) -> bool:
+    cls = getattr(item, "cls", None)
+    return isinstance(cls, type) and issubclass(cls, bench.Bench) and hasattr(cls, "connector")
+
+
+def _is_claimed(item: Any, bench: Any) -> bool:
+    operation = item.callspec.params.get("operation") if hasattr(item, "callspec") else None
+    claimed: bool = bench.is_claimed(item.cls.connector, item.function, operation)
+    return claimed

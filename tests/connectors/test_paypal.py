@@ -13,7 +13,7 @@ from connectors.payments.paypal_answers import amount_of, approval_link, money_o
 from connectors.payments.paypal_issues import processor_kind, refusal
 from connectors.payments.paypal_wire import Answer
 from penstock.clock import StandingClock
-from penstock.conformance import PaymentConnectorContract, reply
+from penstock.conformance import PaymentConnectorContract, delivery, reply
 from penstock.plugin import (
     Approved,
     BadCredentials,
@@ -415,11 +415,31 @@ def order(status="COMPLETED", value="12.50", currency="EUR"):
     return {"id": "O1", "intent": "CAPTURE", "status": status, "purchase_units": [unit]}
 
 
+def payment(status="COMPLETED", **more):
+    return {"id": "P1", "status": status, "amount": UNIT["amount"], **more}
+
+
+def listed(**payments):
+    """What an authorization or a capture, and then its order, says became of it."""
+
+    def answer(request):
+        if "/orders/" in request.url.path:
+            return reply(200, {"purchase_units": [UNIT | {"payments": payments}]})
+        return reply(200, {"status": "CREATED", "supplementary_data": {"related_ids": {"order_id": "O1"}}})
+
+    return answer
+
+
+def ended(**payments):
+    return order() | {"purchase_units": [UNIT | {"payments": payments}]}
+
+
 class TestPayPal(PaymentConnectorContract):
     """The wallet is a vaulted one here, since the kit asks for answers that come at once."""
 
     connector = PayPal
     settings: ClassVar[Mapping[str, Any]] = SETTINGS
+    message_age = timedelta(days=4)
     wire: ClassVar = {
         "approved": reply(201, order()),
         "declined": refused("COMPLIANCE_VIOLATION"),
@@ -427,6 +447,27 @@ class TestPayPal(PaymentConnectorContract):
         "novel": reply(201, order("ON_HOLD")),
         "wrong_amount": reply(201, order(value="12.51")),
         "wrong_currency": reply(201, order(currency="USD")),
+        "redirected": reply(200, order("PAYER_ACTION_REQUIRED") | {"links": LINKS}),
+        "authorized": reply(201, ended(authorizations=[payment("CREATED")]) | {"intent": "AUTHORIZE"}),
+        "captured": reply(201, payment()),
+        "capture_refused": refused("MAX_CAPTURE_AMOUNT_EXCEEDED"),
+        "capture_pending": reply(201, payment("PENDING")),
+        "capture_novel": reply(201, payment("ON_HOLD")),
+        "voided": reply(200, payment("VOIDED")),
+        "void_refused": refused("PENDING_CAPTURE"),
+        "void_novel": reply(200, payment("ON_HOLD")),
+        "refunded": reply(201, payment()),
+        "refund_refused": refused("REFUND_CAPTURE_CURRENCY_MISMATCH"),
+        "refund_pending": reply(201, payment("PENDING")),
+        "refund_novel": reply(201, payment("ON_HOLD")),
+        "found_capture": listed(captures=[payment(invoice_id=KEY)]),
+        "found_void": reply(200, payment("VOIDED")),
+        "found_refund": listed(refunds=[payment(custom_id=KEY)]),
+        "follow_up_not_found": listed(),
+        "resumed": reply(200, order()),
+        "resume_declined": reply(200, ended(captures=[payment("DECLINED")])),
+        "account_ok": FakePayPal().log_in,
+        "account_refused": reply(401, {"error": "invalid_client"}),
     }
     amounts: ClassVar = {
         EUR: "12.50",
@@ -438,7 +479,18 @@ class TestPayPal(PaymentConnectorContract):
     def amount_on_wire(self, request):
         return json.loads(request.content)["purchase_units"][0]["amount"]["value"]
 
+    def follow_up_on_wire(self, request):
+        return json.loads(request.content)["amount"]["value"]
+
     def side_call(self, request):
-        if request.url.path == LOG_IN:
-            return FakePayPal().log_in(request)
+        if request.url.path in BESIDE:
+            return FakePayPal().handle_request(request)
         return None
+
+    def message(self, about):
+        kinds = {"payment": "PAYMENT.CAPTURE.COMPLETED", "refund": "PAYMENT.CAPTURE.REFUNDED", "novel": "PAYMENT.X"}
+        body = message(kinds[about], {"id": "P1", "custom_id": KEY})
+        return delivery(body, signed(body))
+
+    def stranger_settings(self):
+        return SETTINGS | {"webhook_id": "1JE4291016473214C"}

@@ -17,12 +17,26 @@ ROW = {
     "reference": "o",
     "key": "k",
 }
+STEP = {"ref": "sbx_2", "status": "done", "amount": 1250, "currency": "EUR", "key": "k", "charge": "ch_conformance_1"}
+
+
+def step(done, verb):
+    """What the bank answers about a capture, void or refund."""
+    return {
+        done: reply(201, STEP | {"verb": verb}),
+        f"{verb}_refused": reply(200, STEP | {"verb": verb, "status": "declined"}),
+        f"{verb}_pending": reply(201, STEP | {"verb": verb, "status": "pending"}),
+        f"{verb}_novel": reply(201, STEP | {"verb": verb, "status": "under_review"}),
+        f"found_{verb}": reply(200, {"items": [STEP | {"verb": verb}]}),
+    }
 
 
 class TestSandbox(PaymentConnectorContract):
     connector = SandboxPayments
     settings: ClassVar[Mapping[str, Any]] = {"bank_url": "https://bank.example", "public_url": "https://pay.example"}
     method_token = "tok_sandbox_approve"
+    transaction_ref = "sbx_1"
+    silent_about_money = frozenset()
     wire: ClassVar = {
         "approved": reply(201, ROW),
         "declined": reply(201, ROW | {"status": "declined", "kind": "soft"}),
@@ -32,6 +46,13 @@ class TestSandbox(PaymentConnectorContract):
         "wrong_currency": reply(201, ROW | {"currency": "USD"}),
         "found": reply(200, {"items": [ROW]}),
         "not_found": reply(200, {"items": []}),
+        "authorized": reply(201, ROW | {"capture": "manual"}),
+        **step("captured", "capture"),
+        **step("voided", "void"),
+        **step("refunded", "refund"),
+        "follow_up_not_found": reply(200, {"items": []}),
+        "transaction": reply(200, ROW),
+        "transaction_not_found": reply(404, {"error": {"kind": "not_found", "code": "not_found"}}),
     }
     amounts: ClassVar = {Money(1250, c): 1250 for c in ("EUR", "JPY", "KWD")}
 

@@ -1,0 +1,135 @@
+"""What every connector keeps about the buyer's return, its account, its tokens and its own widget."""
+
+# ruff: noqa: D102  a test's name is its sentence
+
+import re
+
+import httpx
+import pytest
+
+from penstock.conformance.bench import KEY, Bench, claiming
+from penstock.conformance.operations import CHARGE, judge
+from penstock.conformance.provider import Answer, Heard, text_of
+from penstock.connector import BadCredentials, PaymentConnector
+from penstock.money import Money
+from penstock.outcome import Approved, CardFacts, Declined, ProxyTransaction
+
+_FAILING = pytest.mark.parametrize("status", [302, 429, 500, 503])
+_STATES = ("captured", "authorized", "pending", "declined")
+
+
+class AccountPromises(Bench):
+    """Resume, verify, tokens, and the provider's own widget. Each test runs for what is claimed."""
+
+    @claiming("resume")
+    def test_a_buyer_who_came_back_is_told_of_as_the_provider_says(self) -> None:
+        heard = self._resumed("resumed")
+        assert isinstance(heard.returned, Approved), heard.said()
+        assert judge(CHARGE, heard, self.money) == "approved", "it must be the money that was asked"
+        told = " ".join(text_of(request) for request in heard.sent)
+        assert KEY in told or self.ref in told, "it named neither the charge's key nor its reference"
+
+    @claiming("resume")
+    def test_what_the_buyers_browser_says_proves_nothing(self) -> None:
+        heard = self._resumed("resume_declined")
+        assert isinstance(heard.returned, Declined), f"the query said yes and the provider no: {heard.said()}"
+
+    @claiming("resume")
+    @_FAILING
+    def test_a_failing_return_is_never_an_outcome(self, status: int) -> None:
+        good = self._answered("resumed")
+        heard = self._resumed(lambda _: httpx.Response(status, headers=good.headers, content=good.content))
+        assert heard.raised is not None or judge(CHARGE, heard, self.money) == "rejected", (
+            f"a {status} is no answer: {heard.said()}"
+        )
+        assert status == 429 or heard.raised is not None, f"a {status} is no answer: {heard.said()}"
+
+    @claiming("resume")
+    def test_silence_at_the_return_is_never_an_outcome(self) -> None:
+        heard = self._resumed(httpx.ReadTimeout("silence"))
+        assert heard.is_unknown, f"the money may have moved: {heard.said()}"
+
+    @claiming("verify")
+    def test_a_good_account_is_accepted(self) -> None:
+        heard = self._verified("account_ok")
+        assert heard.raised is None, heard.said()
+        assert heard.sent, "it asked nobody"
+
+    @claiming("verify")
+    def test_refused_credentials_are_told_without_the_secret(self) -> None:
+        heard = self._verified("account_refused")
+        assert isinstance(heard.raised, BadCredentials), f"raise BadCredentials: {heard.said()}"
+        assert not any(secret in str(heard.raised) for secret in self.secrets()), "its text shows the secret"
+
+    @claiming("verify")
+    @_FAILING
+    def test_a_failing_provider_says_nothing_about_an_account(self, status: int) -> None:
+        heard = self._verified(lambda _: httpx.Response(status, json={}))
+        assert heard.raised is not None, f"a {status} does not accept the credentials: {heard.said()}"
+        assert not isinstance(heard.raised, BadCredentials), f"a {status} does not refuse the credentials"
+
+    def test_a_token_is_judged_without_asking_anybody(self) -> None:
+        heard = self.ask("approved", lambda connector: connector.takes_token(self.method_token))
+        assert heard.returned is True, f"it must take the kit's own token: {heard.said()}"
+        assert not heard.sent, "takes_token() calls nobody"
+
+    def test_a_token_of_somebody_else_is_not_taken(self) -> None:
+        foreign = self.foreign_token
+        if foreign is None:
+            pytest.skip("this provider's tokens cannot be told from others")
+        assert self.ask("approved", lambda connector: connector.takes_token(foreign)).returned is False
+
+    def test_a_described_token_gives_facts_and_no_number(self) -> None:
+        if self.connector.describe_token is PaymentConnector.describe_token:
+            pytest.skip("it describes no tokens")
+        heard = self.ask("token_described", lambda connector: connector.describe_token(self.method_token))
+        assert heard.raised is None, heard.said()
+        facts = heard.returned
+        assert isinstance(facts, CardFacts), heard.said()
+        assert facts.last4 is None or re.fullmatch(r"\d{4}", facts.last4), "last4 is four digits and no more"
+        assert facts.scheme is None or facts.scheme == facts.scheme.lower(), "a scheme is in lower case: visa"
+        assert facts.country is None or re.fullmatch(r"[A-Z]{2}", facts.country), "a country is two capital letters"
+
+    @claiming("proxy")
+    def test_a_payment_in_its_own_widget_is_read(self) -> None:
+        heard = self._read("transaction")
+        assert heard.raised is None, heard.said()
+        assert isinstance(heard.returned, ProxyTransaction), heard.said()
+        assert heard.returned.ref == self.transaction_ref, "it answered for another payment"
+        assert isinstance(heard.returned.money, Money), "money is Money"
+        assert heard.returned.state in _STATES, f"state is one of {', '.join(_STATES)}"
+
+    @claiming("proxy")
+    def test_no_payment_in_its_own_widget_is_told_as_none(self) -> None:
+        heard = self._read("transaction_not_found")
+        assert heard.raised is None, heard.said()
+        assert heard.returned is None, heard.said()
+
+    @claiming("proxy")
+    @pytest.mark.parametrize("status", [302, 401, 429, 500, 503])
+    def test_a_failing_look_at_a_widget_payment_says_nothing(self, status: int) -> None:
+        heard = self._read(lambda _: httpx.Response(status, json={}))
+        assert heard.raised is not None, f"a {status} says nothing about it: {heard.said()}"
+
+    def _resumed(self, answer: Answer | str) -> Heard:
+        self.need_claim("resume")
+        asked = self.resumed()
+        heard = self.ask(answer, lambda connector: connector.resume(asked))
+        heard.request = asked
+        return heard
+
+    def _answered(self, scenario: str) -> httpx.Response:
+        answer = self.scenario(scenario)
+        if isinstance(answer, httpx.Response):
+            return answer
+        assert not isinstance(answer, Exception), f'wire["{scenario}"] must be an answer'
+        return answer(self._resumed(lambda _: httpx.Response(200, json={})).sent[-1])
+
+    def _verified(self, answer: Answer | str) -> Heard:
+        self.need_claim("verify")
+        # Fetching a token may be all that there is to verify, so nothing is a side call here.
+        return self.ask(answer, lambda connector: connector.verify_account(), lambda _: None)
+
+    def _read(self, answer: Answer | str) -> Heard:
+        self.need_claim("proxy")
+        return self.ask(answer, lambda connector: connector.read_transaction(self.transaction_ref))
