@@ -3,16 +3,12 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
-from functools import partial
 from typing import Any
 
 import orjson
 import yaml
-from connexion.lifecycle import ConnexionRequest, ConnexionResponse
-from connexion.middleware.exceptions import ExceptionMiddleware
 from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.main import ConnexionMiddleware
-from connexion.middleware.server_error import ServerErrorMiddleware
 from connexion.resolver import RelativeResolver
 
 from handlers import spec
@@ -20,15 +16,13 @@ from handlers.checks import Watch
 from handlers.contract import DoorHouse
 from handlers.documents import Document
 from handlers.envelope import Envelope
-from handlers.failures import error_for
 from handlers.health import Exposition, Live, Ready
 from handlers.metrics import Metrics
 from handlers.operation import Workshop
 from handlers.page import Page, PageEndpoint
 from handlers.pipeline import Pipeline
 from handlers.pool import Pool
-from handlers.request import request_id
-from handlers.respond import Answer, decoded
+from handlers.respond import Answer
 from handlers.schema import Compiler
 from handlers.sealing import Seal
 from penstock import catalogue
@@ -43,31 +37,13 @@ class Door(ConnexionMiddleware):
         self.pipeline = pipeline
         self.metrics = metrics
         self.envelope = envelope
-        around: list[Any] = [
-            partial(ServerErrorMiddleware, handler=self._broken),
-            ExceptionMiddleware,
-            LifespanMiddleware,
-        ]
-        super().__init__(
-            pipeline,
-            import_name="handlers",
-            middlewares=around,
-            lifespan=_lifespan(pool),
-        )
+        # Connexion's error middlewares would look for failures that the pipeline, which they enclose, lets none pass.
+        around: list[Any] = [LifespanMiddleware]
+        super().__init__(pipeline, import_name="handlers", middlewares=around, lifespan=_lifespan(pool))
 
     def build(self) -> None:
         """Compile now: a fault in the spec must stop the start, not the first request."""
-        self.add_error_handler(Exception, self._broken)
         self.app, self.middleware_stack = self._build_middleware_stack()
-
-    def _broken(self, request: ConnexionRequest, failure: Exception) -> ConnexionResponse:
-        """Answer for what failed outside the pipeline, which should be nothing."""
-        name = request_id(request.headers.get("x-request-id", "").encode("latin-1"))
-        answer = self.envelope.answer(error_for(failure, "door"), name.decode())
-        headers = decoded(answer.headers) | {"x-request-id": name.decode()}
-        return ConnexionResponse(  # type: ignore[no-untyped-call]  # connexion has no types there
-            answer.status, "application/json", body=answer.body, headers=headers
-        )
 
 
 class HouseResolver(RelativeResolver):

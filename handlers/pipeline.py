@@ -9,6 +9,7 @@ from connexion.middleware.abstract import SpecMiddleware
 from connexion.spec import Specification
 
 from handlers.body import ClientGone, Receive, receive_body
+from handlers.cork import Sender
 from handlers.cors import ORIGIN, WANTED_METHOD, Cors
 from handlers.envelope import Envelope
 from handlers.failures import error_for
@@ -155,5 +156,8 @@ async def _send(send: Send, request: Request, answer: Answer) -> None:
     headers = [*answer.headers, (b"x-request-id", request.id_header)]
     if answer.status not in _NO_LENGTH:
         headers.append((b"content-length", b"%d" % len(answer.body)))
+    body = b"" if request.method == "HEAD" else answer.body
+    if type(send) is Sender and body and send.whole(answer.status, headers, body):
+        return
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
-    await send({"type": "http.response.body", "body": b"" if request.method == "HEAD" else answer.body})
+    await send({"type": "http.response.body", "body": body})

@@ -1,12 +1,12 @@
 """HTTP/1.1 at the socket: limits on what comes before a body, and refusals that look like every other error."""
 
-import asyncio
 import re
 from collections.abc import Callable
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
+from handlers.cork import cork
 from handlers.envelope import Envelope
 from handlers.request import request_id
 from penstock import catalogue
@@ -18,52 +18,11 @@ HEAD_SECONDS: Final = 10.0
 MESSAGE_SECONDS: Final = 60.0
 # What a client may go on sending after it has its answer, before the connection is cut.
 MOST_DRAINED_BYTES: Final = 64 * 1024 * 1024
-_CONTINUE: Final = b"HTTP/1.1 100 "
 _HOST: Final = re.compile(rb"[A-Za-z0-9._~!$&'()*+,;=%-]*(?::[0-9]{0,5})?|\[[0-9A-Fa-f:.]+\](?::[0-9]{0,5})?")
 
 
 class Refused(Exception):
     """The message cannot become a request. The parser turns it into its own error."""
-
-
-class Cork:
-    """A transport that holds the head of an answer back until its body comes, so that both leave in one system call."""
-
-    __slots__ = ("_done", "_held", "_transport")
-
-    def __init__(self, transport: asyncio.Transport, done: Callable[[], None]) -> None:
-        self._transport = transport
-        self._done = done
-        self._held: bytes | None = None
-
-    def write(self, data: bytes) -> None:
-        """Hold a head back; send everything else, behind the head if there is one."""
-        if self._held is not None:
-            self._transport.write(self._held + data)
-            self._held = None
-        elif data.startswith(b"HTTP/1.1 ") and not data.startswith(_CONTINUE):
-            self._held = data
-        else:
-            self._transport.write(data)
-
-    def finish(self) -> None:
-        """The answer is whole: send a head that had no body, and go on."""
-        self._flush()
-        self._done()
-
-    def _flush(self) -> None:
-        if self._held is not None:
-            self._transport.write(self._held)
-            self._held = None
-
-    def close(self) -> None:
-        """Send what is held and close."""
-        self._flush()
-        self._transport.close()
-
-    def is_closing(self) -> bool:
-        """Tell whether nothing can be sent any more."""
-        return self._transport.is_closing()
 
 
 class DoorProtocol(HttpToolsProtocol):
@@ -122,9 +81,7 @@ class DoorProtocol(HttpToolsProtocol):
         self._drained_bytes = 0
         super().on_headers_complete()
         # The cycle has not begun to run: its task starts after this callback.
-        cork = Cork(self.transport, self.on_response_complete)
-        self.cycle.transport = cast("asyncio.Transport", cork)
-        self.cycle.on_response = cork.finish
+        cork(self.cycle)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body; after the answer only so much of it."""

@@ -1,5 +1,6 @@
 """Answers, ready to be sent, and what a handler's result becomes."""
 
+import re
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -10,6 +11,7 @@ JSON: Final[Header] = (b"content-type", b"application/json")
 # Answers are about money and people: no cache may keep them, no browser may guess their type.
 GUARDS: Final[tuple[Header, ...]] = ((b"cache-control", b"no-store"), (b"x-content-type-options", b"nosniff"))
 JSON_HEADERS: Final[tuple[Header, ...]] = (JSON, *GUARDS)
+_CONTROL: Final = re.compile(rb"[\x00-\x1f\x7f]")
 
 
 class Answer:
@@ -38,8 +40,11 @@ class Answer:
 
 
 def encoded(headers: Mapping[str, str]) -> tuple[Header, ...]:
-    """Return headers as the wire has them."""
-    return tuple((name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in headers.items())
+    """Return headers as the wire has them. Raises `ValueError` for one that would become two."""
+    made = tuple((name.lower().encode("latin-1"), str(value).encode("latin-1")) for name, value in headers.items())
+    if any(_CONTROL.search(part) for header in made for part in header):
+        raise ValueError("a header holds a control character")
+    return made
 
 
 def decoded(headers: tuple[Header, ...]) -> dict[str, str]:

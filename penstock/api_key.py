@@ -3,7 +3,6 @@
 A key is ``sk_`` or ``pk_``, the environment's slug, ``_``, 32 random base 62 characters, and six of their CRC-32.
 """
 
-import hashlib
 import hmac
 import re
 from dataclasses import dataclass, field
@@ -22,6 +21,7 @@ SHOWN: Final = 4
 
 _MARKS: Final[dict[KeyKind, str]] = {"secret": "sk", "publishable": "pk"}
 _KINDS: Final[dict[str, KeyKind]] = {mark: kind for kind, mark in _MARKS.items()}
+_PAIRS: Final = tuple(first + second for first in BASE62 for second in BASE62)
 _SHAPE: Final = re.compile(r"(sk|pk)_([a-z0-9](?:[a-z0-9-]{0,38}[a-z0-9])?)_([0-9A-Za-z]{32})([0-9A-Za-z]{6})")
 
 
@@ -45,7 +45,7 @@ class RawKey:
 
     def digest(self, pepper: bytes) -> str:
         """Return what is kept of the key: HMAC-SHA-256 under ``pepper``, 64 hexadecimal digits."""
-        return hmac.new(pepper, self.text.encode(), hashlib.sha256).hexdigest()
+        return hmac.digest(pepper, self.text.encode(), "sha256").hex()
 
 
 def mint(kind: KeyKind, environment: str) -> RawKey:
@@ -72,8 +72,6 @@ def masked(text: str) -> str:
 
 
 def _checksum(body: str) -> str:
-    number, digits = crc32(body.encode()), ""
-    for _ in range(CHECKSUM_LENGTH):
-        number, rest = divmod(number, len(BASE62))
-        digits = BASE62[rest] + digits
-    return digits
+    rest, last = divmod(crc32(body.encode()), len(_PAIRS))
+    first, middle = divmod(rest, len(_PAIRS))
+    return _PAIRS[first] + _PAIRS[middle] + _PAIRS[last]

@@ -1,7 +1,5 @@
 """The one rule of the house: no provider is called while a transaction is open."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 
 _transaction_open: ContextVar[bool] = ContextVar("transaction_open", default=False)
@@ -11,16 +9,25 @@ class CalledInsideTransaction(RuntimeError):
     """A provider was about to be called while rows were locked."""
 
 
-@contextmanager
-def transaction() -> Iterator[None]:
+class Transaction:
+    """The length of one unit of work."""
+
+    __slots__ = ("_token",)
+
+    def __enter__(self) -> None:
+        """Mark the context, or raise `RuntimeError` where it is marked already."""
+        if _transaction_open.get():
+            raise RuntimeError("a unit of work is already open in this context: finish it first")
+        self._token = _transaction_open.set(True)
+
+    def __exit__(self, *_: object) -> None:
+        """Take the mark away."""
+        _transaction_open.reset(self._token)
+
+
+def transaction() -> Transaction:
     """Mark the block in which a unit of work is open. Blocks do not nest."""
-    if _transaction_open.get():
-        raise RuntimeError("a unit of work is already open in this context: finish it first")
-    token = _transaction_open.set(True)
-    try:
-        yield
-    finally:
-        _transaction_open.reset(token)
+    return Transaction()
 
 
 def is_transaction_open() -> bool:

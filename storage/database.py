@@ -76,5 +76,9 @@ class Database(ABC):
         """Open a block that only reads."""
 
     @abstractmethod
+    def first(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
+        """Run one statement that reads, without a block, and return its first row as the driver has it."""
+
+    @abstractmethod
     def close(self) -> None:
         """Close every connection that nobody uses; the ones in use close when they are given back."""

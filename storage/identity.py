@@ -10,13 +10,13 @@ from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cache
 from threading import Lock
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import structlog
 from sqlalchemy import and_, bindparam, select, update
 
 from penstock import api_key, catalogue
-from penstock.caller import Caller, CallerKind, Scope
+from penstock.caller import Caller, CallerKind, Scope, Standing
 from penstock.clock import Clock
 from penstock.errors import EnvironmentNotFound, MissingApplicationId, MissingEnvironmentId, Unauthorized
 from penstock.hooks import Identity as Person
@@ -109,6 +109,14 @@ _TOUCH: Final = Statement(
 _log = structlog.get_logger(__name__)
 
 
+class Read(NamedTuple):
+    """A key's row as the driver had it, as it was read, and the caller that was made of it."""
+
+    raw: Sequence[Any]
+    row: Any
+    caller: Caller
+
+
 class Identity:
     """Turns credentials into callers. Safe to call from many threads. ``pepper`` is the key of the keys' digests."""
 
@@ -120,6 +128,8 @@ class Identity:
         self._pepper = pepper
         self._verifiers = tuple(verifiers)
         self._touches = Touches(database)
+        # Not what a key may do: the row is read at every request, and only if nothing in it changed is this of use.
+        self._read: dict[str, Read] = {}
 
     def by_key(self, raw_key: str) -> Caller:
         """Return whose key this is. Raises `Unauthorized`."""
@@ -127,13 +137,25 @@ class Identity:
         if key is None:
             raise Unauthorized
         digest = key.digest(self._pepper)
-        row = self._one(_BY_KEY, {"digest": digest})
-        if row is None or not hmac.compare_digest(row.digest, digest) or row.slug != key.environment:
+        ready = _BY_KEY.ready(self._database.dialect)
+        raw = self._database.first(ready.sql, ready.bind({"digest": digest}))
+        if raw is None:
+            raise Unauthorized
+        read = self._read.get(digest)
+        row = ready.row(raw) if read is None or read.raw != raw else read.row
+        if not hmac.compare_digest(row.digest, digest) or row.slug != key.environment:
             raise Unauthorized
         now = self._clock.now()
         if row.last_used_at is None or now - row.last_used_at >= LAST_USED_EVERY:
             self._touches.touch(row.id, now)
-        return self._caller(row, now, kind=key.kind, scopes=frozenset(row.scopes))
+        standing = _standing(row, now)
+        if read is not None and read.row is row and read.caller.standing == standing:
+            return read.caller
+        caller = _caller(row, standing, kind=key.kind, scopes=frozenset(row.scopes))
+        if len(self._read) >= _REMEMBERED:
+            self._read.clear()
+        self._read[digest] = Read(raw, row, caller)
+        return caller
 
     def by_dashboard_token(self, token: str, application_id: str | None, environment_id: str | None) -> Caller:
         """Return the member that a token speaks for, in the application and environment that are named.
@@ -156,22 +178,23 @@ class Identity:
             raise Unauthorized
         _check_place(row, application_id or person.application_id, environment_id or person.environment_id)
         permissions = _permissions(row.role, is_production=row.is_production)
-        return self._caller(row, now, kind="dashboard", permissions=permissions)
+        return _caller(row, _standing(row, now), kind="dashboard", permissions=permissions)
 
     def by_session(self, session_id: str) -> Caller | None:
         """Return the session as a caller of its own scope, or None where there is none with this id."""
         if _SESSION_ID.fullmatch(session_id) is None:
             return None
         row = self._one(_BY_SESSION, {"session_id": session_id})
-        return None if row is None else self._caller(row, self._clock.now(), kind="session")
+        return None if row is None else _caller(row, _standing(row, self._clock.now()), kind="session")
 
     def close(self) -> None:
         """Write what is still to be written."""
         self._touches.close()
 
     def _one(self, statement: Statement, values: Values) -> Any:
-        with self._database.reading() as connection:
-            return connection.row(statement, values)
+        ready = statement.ready(self._database.dialect)
+        raw = self._database.first(ready.sql, ready.bind(values))
+        return None if raw is None else ready.row(raw)
 
     def _person(self, token: str, now: datetime) -> Person:
         for verifier in self._verifiers:
@@ -182,18 +205,6 @@ class Identity:
             except InvalidToken:
                 break
         raise Unauthorized
-
-    def _caller(self, row: Any, now: datetime, *, kind: CallerKind, **rights: frozenset[str]) -> Caller:
-        standing = standing_of(
-            lifecycle_stage=row.lifecycle_stage,
-            billing_status=row.billing_status,
-            is_partner=row.is_partner,
-            has_payment_method=row.has_payment_method,
-            trial_ends_at=row.trial_ends_at,
-            now=now,
-        )
-        scope = Scope(row.workspace_id, row.environment_id, row.application_id)
-        return Caller(scope, kind, row.id, row.slug, row.is_production, standing, **rights)
 
 
 class Touches:
@@ -229,6 +240,22 @@ class Touches:
                 connection.run(_TOUCH, {"key_id": key_id, "at": now})
         except Exception:  # noqa: BLE001  nobody waits for this, and the next request tries again
             _log.warning("last_used_not_written", key_id=key_id)
+
+
+def _standing(row: Any, now: datetime) -> Standing:
+    return standing_of(
+        lifecycle_stage=row.lifecycle_stage,
+        billing_status=row.billing_status,
+        is_partner=row.is_partner,
+        has_payment_method=row.has_payment_method,
+        trial_ends_at=row.trial_ends_at,
+        now=now,
+    )
+
+
+def _caller(row: Any, standing: Standing, *, kind: CallerKind, **rights: frozenset[str]) -> Caller:
+    scope = Scope(row.workspace_id, row.environment_id, row.application_id)
+    return Caller(scope, kind, row.id, row.slug, row.is_production, standing, **rights)
 
 
 @cache

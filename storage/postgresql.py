@@ -2,8 +2,8 @@
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
@@ -69,6 +69,10 @@ class PostgresqlConnection(Connection):
         ready = statement.ready(self._database.dialect)
         raw = self._execute(ready.sql, ready.bind(values)).fetchone()
         return None if raw is None else ready.row(raw)
+
+    def first(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
+        """Return the first row of SQL as the driver has it, or None."""
+        return self._execute(sql, values).fetchone()
 
     def run(self, statement: Statement, values: Values) -> int:
         """Write, and return how many rows were touched."""
@@ -146,42 +150,32 @@ class PostgresqlDatabase(Database):
         self._free = threading.BoundedSemaphore(pool_size)
         self._is_closed = False
 
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
+    def writing(self) -> "Block":
         """Open one transaction."""
-        with self._room():
-            connection = PostgresqlConnection(self, is_writing=True)
-            try:
-                yield connection
-                connection.commit()
-            except BaseException:
-                connection.abandon()
-                raise
-            self.give_back(connection.cursor)
+        return Block(self, is_writing=True)
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> "Block":
         """Open a block of which each statement sees what is committed when it begins; it costs no round trip."""
-        with self._room():
-            connection = PostgresqlConnection(self, is_writing=False)
-            try:
-                yield connection
-            finally:
-                self.give_back(connection.cursor)
+        return Block(self, is_writing=False)
+
+    def first(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
+        """Run one statement that reads, without a block, and return its first row as the driver has it."""
+        with Block(self, is_writing=False) as connection:
+            return connection.first(sql, values)
 
     def close(self) -> None:
         """Close every connection that nobody uses; the ones in use close when they are given back."""
         self._is_closed = True
         self._close_idle()
 
-    @contextmanager
-    def _room(self) -> Iterator[None]:
+    def enter(self) -> None:
+        """Wait for room: there are only so many connections."""
         if not self._free.acquire(timeout=POOL_WAIT_SECONDS):
             raise DatabaseUnavailable("Every connection to the database was in use for too long.")
-        try:
-            yield
-        finally:
-            self._free.release()
+
+    def leave(self) -> None:
+        """Make room for the next."""
+        self._free.release()
 
     def take(self) -> Cursor:
         """Return a connection's cursor, the last one given back if there is one."""
@@ -225,6 +219,50 @@ class PostgresqlDatabase(Database):
         # One width for all integers, or each mixture of small and large ones is prepared as a statement of its own.
         connection.adapters.register_dumper(int, Int8Dumper)
         return connection.cursor()
+
+
+class Block:
+    """A block on a connection; a class, because it is opened and closed at every request."""
+
+    __slots__ = ("_connection", "_database", "_is_writing")
+
+    def __init__(self, database: PostgresqlDatabase, *, is_writing: bool) -> None:
+        self._database = database
+        self._is_writing = is_writing
+
+    def __enter__(self) -> PostgresqlConnection:
+        """Wait for room, take a connection, and begin what is to be kept."""
+        self._database.enter()
+        try:
+            self._connection = PostgresqlConnection(self._database, is_writing=self._is_writing)
+        except BaseException:
+            self._database.leave()
+            raise
+        return self._connection
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        """Commit, or undo what failed, and give the connection back."""
+        connection = self._connection
+        try:
+            if self._is_writing:
+                self._end(connection, is_good=kind is None)
+            else:
+                self._database.give_back(connection.cursor)
+        finally:
+            self._database.leave()
+
+    def _end(self, connection: PostgresqlConnection, *, is_good: bool) -> None:
+        try:
+            if is_good:
+                connection.commit()
+        except BaseException:
+            is_good = False
+            raise
+        finally:
+            if is_good:
+                self._database.give_back(connection.cursor)
+            else:
+                connection.abandon()
 
 
 def _translated(exc: psycopg.Error) -> Exception:

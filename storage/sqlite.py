@@ -100,15 +100,20 @@ class SqliteDatabase(Database):
         except sqlite3.Error as exc:
             raise _translated(exc) from exc
 
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
+    def reading(self) -> "Reading":
         """Open a block that reads one state of the database, whatever is written meanwhile."""
-        cursor = self._take()
+        return Reading(self)
+
+    def first(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
+        """Run one statement that reads, without a block, and return its first row as the driver has it."""
+        cursor = self.take()
         try:
-            _control(cursor, "BEGIN")
-            yield SqliteConnection(cursor, self.dialect, is_writing=False)  # type: ignore[arg-type]  # set in __init__
-        finally:
-            self._give_back(cursor)
+            rows = cursor.execute(sql, values).fetchall()
+        except sqlite3.Error as exc:
+            cursor.connection.close()
+            raise _translated(exc) from exc
+        self.give_back(cursor)
+        return rows[0] if rows else None
 
     def close(self) -> None:
         """Close every connection that nobody uses; the ones in use close when they are given back."""
@@ -117,13 +122,15 @@ class SqliteDatabase(Database):
         while self._idle:
             self._idle.pop().connection.close()
 
-    def _take(self) -> sqlite3.Cursor:
+    def take(self) -> sqlite3.Cursor:
+        """Return a connection's cursor, the last one given back if there is one."""
         try:
             return self._idle.pop()
         except IndexError:
             return self._connect()
 
-    def _give_back(self, cursor: sqlite3.Cursor) -> None:
+    def give_back(self, cursor: sqlite3.Cursor) -> None:
+        """End what the cursor has open, and keep its connection for the next block."""
         try:
             if cursor.connection.in_transaction:
                 cursor.execute("COMMIT")
@@ -152,11 +159,27 @@ class SqliteDatabase(Database):
         return cursor
 
 
-def _control(cursor: sqlite3.Cursor, command: str) -> None:
-    try:
-        cursor.execute(command)
-    except sqlite3.Error as exc:
-        raise _translated(exc) from exc
+class Reading:
+    """A block that reads; a class, because a generator's way in and out costs as much as its statements."""
+
+    __slots__ = ("_cursor", "_database")
+
+    def __init__(self, database: SqliteDatabase) -> None:
+        self._database = database
+
+    def __enter__(self) -> Connection:
+        """Begin."""
+        self._cursor = cursor = self._database.take()
+        try:
+            cursor.execute("BEGIN")
+        except sqlite3.Error as exc:
+            self._database.give_back(cursor)
+            raise _translated(exc) from exc
+        return SqliteConnection(cursor, self._database.dialect, is_writing=False)  # type: ignore[arg-type]  # as above
+
+    def __exit__(self, *_: object) -> None:
+        """End."""
+        self._database.give_back(self._cursor)
 
 
 def _translated(exc: sqlite3.Error) -> Exception:

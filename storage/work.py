@@ -1,9 +1,10 @@
 """The unit of work: one block, one transaction, one commit at its end."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from datetime import datetime
 from functools import cached_property
+from types import TracebackType
 
 from penstock.boundary import transaction
 from penstock.caller import Scope
@@ -12,7 +13,7 @@ from penstock.ports import OpenWork
 from storage.carts import CartRows
 from storage.connections import ConnectionRows
 from storage.cursors import Cursors
-from storage.database import Database
+from storage.database import Connection, Database
 from storage.due import DueRows
 from storage.embed_configs import EmbedConfigRows
 from storage.idempotency import IdempotencyRows
@@ -80,6 +81,40 @@ class RowsOfWork:
         return IdempotencyRows(self._connection, self.now)
 
 
+class Opened:
+    """One block: the transaction, and the mark that no provider may be called meanwhile."""
+
+    __slots__ = ("_block", "_made", "_mark")
+
+    def __init__(self, block: AbstractContextManager[Connection], made: Callable[[Connection], RowsOfWork]) -> None:
+        self._block = block
+        self._made = made
+        self._mark = transaction()
+
+    def __enter__(self) -> RowsOfWork:
+        """Open it."""
+        self._mark.__enter__()
+        try:
+            connection = self._block.__enter__()
+        except BaseException:
+            self._mark.__exit__()
+            raise
+        try:
+            return self._made(connection)
+        except BaseException as error:
+            self.__exit__(type(error), error, error.__traceback__)
+            raise
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Commit it, or undo it where the block failed."""
+        try:
+            self._block.__exit__(kind, error, trace)
+        finally:
+            self._mark.__exit__()
+
+
 def open_work(database: Database, clock: Clock, *, cursor_key: bytes, vault: Vault) -> OpenWork:
     """Return what opens units of work over a database.
 
@@ -88,9 +123,11 @@ def open_work(database: Database, clock: Clock, *, cursor_key: bytes, vault: Vau
     """
     cursors = Cursors(cursor_key)
 
-    @contextmanager
-    def opened(scope: Scope, *, read: bool = False) -> Iterator[RowsOfWork]:
-        with transaction(), database.reading() if read else database.writing() as connection:
-            yield RowsOfWork(ScopedConnection(connection, scope), clock.now(), cursors, vault)
+    def opened(scope: Scope, *, read: bool = False) -> Opened:
+        def made(connection: Connection) -> RowsOfWork:
+            # A writer may have waited for its turn, so the clock is read now.
+            return RowsOfWork(ScopedConnection(connection, scope), clock.now(), cursors, vault)
+
+        return Opened(database.reading() if read else database.writing(), made)
 
     return opened

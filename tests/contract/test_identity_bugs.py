@@ -108,8 +108,11 @@ def test_a_bug_in_reading_tokens_is_caught(shop, old, new, caught):
     [
         ("api_keys.c.revoked_at.is_(None), ", "", "a revoked key"),
         (
-            'row = self._one(_BY_KEY, {"digest": digest})',
-            "row = vars(self).get(digest) or vars(self).setdefault(digest, self._one(_BY_KEY, {'digest': digest}))",
+            'raw = self._database.first(ready.sql, ready.bind({"digest": digest}))',
+            (
+                "raw = self._read[digest].raw if digest in self._read else "
+                "self._database.first(ready.sql, ready.bind({'digest': digest}))"
+            ),
             "a revoked key",
         ),
         (".where(api_keys.c.revoked_at.is_(None), environments.c.archived_at.is_(None))", ".where(api_keys.c.revoked_at.is_(None))", "an archived environment"),
