@@ -56,7 +56,8 @@ class Bench:
     to what must stand on the wire; the first is the one that every good answer in ``wire`` is about.
     ``silent_about_money`` names the operations whose good answers carry no amount. ``ref`` is the provider's
     reference of the charge that captures, voids and refunds follow, ``transaction_ref`` of a payment in its own
-    widget. ``foreign_token`` is a token bound to somebody else, if the provider has such. ``message_age`` is how long
+    widget. ``foreign_token`` is a token bound to somebody else, if the provider has such, ``step_up_token``
+    one whose issuer wants the buyer asked, if that is another than ``method_token``. ``message_age`` is how long
     after it was signed a message may still be believed; None if the signature covers no time.
     """
 
@@ -68,6 +69,7 @@ class Bench:
     silent_about_money: ClassVar[frozenset[str]] = frozenset({"void"})
     method_token: ClassVar[str] = "tok_conformance_TOKEN_4bf92f35"  # noqa: S105  nobody's
     foreign_token: ClassVar[str | None] = None
+    step_up_token: ClassVar[str | None] = None
     ref: ClassVar[str] = "ch_conformance_1"
     transaction_ref: ClassVar[str] = "txn_conformance_1"
     message_age: ClassVar[timedelta | None] = timedelta(hours=1)

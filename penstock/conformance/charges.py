@@ -231,12 +231,13 @@ class ChargePromises(Bench):
 
     @claiming("step_up")
     def test_asked_for_authentication_it_sends_the_buyer_to_it(self) -> None:
-        asked = self.asked(step_up=True)
-        heard = self.ask("stepped_up", lambda connector: connector.charge(asked))
+        token = self.step_up_token or self.method_token
+        plain, asked = self.asked(method_token=token), self.asked(method_token=token, step_up=True)
+        heard = self.ask("stepped_up", partial(_charged, asked))
         assert isinstance(heard.returned, Pending), heard.said()
         assert heard.returned.redirect_url, "step_up asks the buyer: say where"
-        plain = self.charge("approved").sent
-        assert [text_of(r) for r in heard.sent] != [text_of(r) for r in plain], "it does not pass `step_up` on"
+        without = self.ask("approved", partial(_charged, plain)).sent
+        assert [text_of(r) for r in heard.sent] != [text_of(r) for r in without], "it does not pass `step_up` on"
 
     def _changed(self, scenario: str, status: int) -> httpx.Response:
         answer = self._good(scenario)

@@ -36,11 +36,13 @@ class TestSandbox(PaymentConnectorContract):
     settings: ClassVar[Mapping[str, Any]] = {"bank_url": "https://bank.example", "public_url": "https://pay.example"}
     method_token = "tok_sandbox_approve"
     transaction_ref = "sbx_1"
+    step_up_token = "tok_sandbox_decline_auth_required"
     silent_about_money = frozenset()
     wire: ClassVar = {
         "approved": reply(201, ROW),
         "declined": reply(201, ROW | {"status": "declined", "kind": "soft"}),
         "pending": reply(201, ROW | {"status": "challenged"}),
+        "stepped_up": reply(201, ROW | {"status": "challenged"}),
         "novel": reply(201, ROW | {"status": "under_review"}),
         "wrong_amount": reply(201, ROW | {"amount": 1251}),
         "wrong_currency": reply(201, ROW | {"currency": "USD"}),
