@@ -6,9 +6,9 @@ Subclass `PaymentConnectorContract`, say what your provider puts on the wire, ru
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from penstock.conformance.payments import PaymentConnectorContract, delivery, reply
+    from penstock.conformance.payments import NOON, PaymentConnectorContract, delivery, reply
 
-__all__ = ["PaymentConnectorContract", "delivery", "reply"]
+__all__ = ["NOON", "PaymentConnectorContract", "delivery", "reply"]
 
 
 def __getattr__(name: str) -> Any:

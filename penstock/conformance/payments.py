@@ -5,9 +5,9 @@ from penstock.conformance.charges import ChargePromises
 from penstock.conformance.follow_ups import FollowUpPromises
 from penstock.conformance.matrix import FaultMatrix
 from penstock.conformance.messages import MessagePromises
-from penstock.conformance.provider import delivery, reply
+from penstock.conformance.provider import NOON, delivery, reply
 
-__all__ = ["PaymentConnectorContract", "delivery", "reply"]
+__all__ = ["NOON", "PaymentConnectorContract", "delivery", "reply"]
 
 
 class PaymentConnectorContract(ChargePromises, FollowUpPromises, AccountPromises, MessagePromises, FaultMatrix):
