@@ -11,12 +11,15 @@ from alembic.util import CommandError
 
 from connectors.identity.builtin import BuiltinIssuer
 from penstock.clock import Clock, SystemClock
+from penstock.health import Incident
 from penstock.keyring import Keyring, open_keyring
 from penstock.ports import OpenWork
 from penstock.settings import BadSettings, Settings
 from penstock.tokens import Tokens
 from plugins import manager
 from plugins.cascade import Cascade
+from plugins.health import Health
+from plugins.health_board import RedisBoard
 from plugins.registry import Registry
 from storage.database import Database, DatabaseUnavailable
 from storage.engine import open_database
@@ -105,6 +108,7 @@ class House:
 
     def close(self) -> None:
         """Finish what is under way and let go of the database. Nothing of the house works afterwards."""
+        self.cascade.health.close()
         self.identity.close()
         self.registry.close()
         self.database.close()
@@ -128,22 +132,34 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
     registry = Registry(pm, clock=clock, defaults=_sandbox_defaults(settings))
     database = open_database(settings.database_url, pool_size=settings.threads + _BESIDE)
     vault = Vault(keyring.masters)
+    work = open_work(database, clock, cursor_key=keyring.key("cursors"), vault=vault)
     pepper = keyring.key("api-keys")
     return House(
         settings=settings,
         clock=clock,
         keyring=keyring,
         database=database,
-        work=open_work(database, clock, cursor_key=keyring.key("cursors"), vault=vault),
+        work=work,
         identity=Identity(database, clock, pepper=pepper, verifiers=manager.identity_verifiers(pm)),
         plugins=pm,
         registry=registry,
-        cascade=Cascade(registry, pm),
+        cascade=Cascade(registry, pm, health=_health(settings, work, clock)),
         tokens=tokens,
         vault=vault,
         links=Links(settings.public_url),
         unready=Readiness(database, settings.database_url),
     )
+
+
+def _health(settings: Settings, work: OpenWork, clock: Clock) -> Health:
+    """Return what watches the providers: shared through Redis where there is one, else this process's own."""
+
+    def announce(incident: Incident) -> None:
+        with work(incident.scope) as uow:
+            uow.incidents.note(incident)
+
+    board = RedisBoard(settings.redis_url, clock) if settings.redis_url else None
+    return Health(is_dry_run=settings.breaker == "dry_run", board=board, announce=announce)
 
 
 def _sandbox_defaults(settings: Settings) -> dict[str, dict[str, Any]]:

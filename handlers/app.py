@@ -11,6 +11,7 @@ from connexion.middleware.lifespan import LifespanMiddleware
 from connexion.middleware.main import ConnexionMiddleware
 from connexion.resolver import RelativeResolver
 
+from bootstrap import House
 from handlers import spec
 from handlers.checks import Watch
 from handlers.contract import DoorHouse
@@ -66,6 +67,8 @@ def create_app(
     declared = errors if errors is not None else {code: asdict(entry) for code, entry in catalogue.errors().items()}
     envelope = Envelope(declared, house.settings.public_url)
     metrics = Metrics()
+    if isinstance(house, House):
+        house.cascade.health.watch(metrics)
     pool: Pool[Any, Answer] = Pool(house.settings.threads, house.settings.queue_limit)
     shop = Workshop(
         house=house,

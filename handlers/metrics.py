@@ -33,6 +33,18 @@ class Metrics:
         self._breaks = Counter(
             "penstock_response_breaks", "Answers of ours that break the spec.", ["operation"], registry=self.registry
         )
+        self._provider_calls = Counter(
+            "penstock_provider_calls",
+            "Charges that were asked of providers, by connector and how they ended.",
+            ["connector", "operation", "state"],
+            registry=self.registry,
+        )
+        self._breaker_changes = Counter(
+            "penstock_breaker_changes",
+            "How often a provider began to be left alone (degraded), and how often it came back (recovered).",
+            ["connector", "operation", "change"],
+            registry=self.registry,
+        )
         self._waiting = Gauge(
             "penstock_pool_waiting",
             "Requests that wait for a thread.",
@@ -51,6 +63,14 @@ class Metrics:
     def count_break(self, operation: str) -> None:
         """Count an answer that breaks the spec."""
         self._breaks.labels(operation).inc()
+
+    def count_call(self, connector: str, operation: str, state: str) -> None:
+        """Count one call of a provider."""
+        self._provider_calls.labels(connector, operation, state).inc()
+
+    def count_change(self, connector: str, operation: str, change: str) -> None:
+        """Count a breaker that opened or closed."""
+        self._breaker_changes.labels(connector, operation, change).inc()
 
     def exposition(self, waiting: int) -> Answer:
         """Return everything in the text format of Prometheus."""

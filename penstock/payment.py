@@ -11,6 +11,7 @@ from penstock.events import Recorded
 from penstock.ids import new_id
 from penstock.money import Money
 from penstock.outcome import Approved, CaptureMode, Declined, Outcome, Pending, Rejected
+from penstock.verdict import BREAKER_OPEN
 
 PROXY_METHOD = "gr4vy"
 """The method of a payment that the buyer makes in a provider's own widget (the reference's name for it)."""
@@ -147,8 +148,11 @@ class Payment(Recorded):
         return attempt
 
     def may_cascade(self) -> bool:
-        """Whether another connector may be tried: only after a certain no that another one may see differently."""
-        if len(self.attempts) >= MAX_ATTEMPTS or self.is_open:
+        """Whether another connector may be tried: only after a certain no that another one may see differently.
+
+        A connector that was not asked because it is failing (`BREAKER_OPEN`) uses up none of the attempts.
+        """
+        if self.is_open or sum(each.message != BREAKER_OPEN for each in self.attempts) >= MAX_ATTEMPTS:
             return False
         last = self.attempts[-1]
         if last.state is AttemptState.DECLINED:

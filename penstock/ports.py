@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from penstock.caller import Scope
 from penstock.cart import Cart, LineItem
+from penstock.health import Incident
 from penstock.ledger import Posting
 from penstock.money import Money
 from penstock.order import Order
@@ -155,6 +156,14 @@ class Connections(Protocol):
     def remove(self, connection_id: str) -> None: ...
 
 
+class Incidents(Protocol):
+    """Times in which a connection failed."""
+
+    def note(self, incident: Incident) -> None:
+        """Write what the incident has noted."""
+        ...
+
+
 class EmbedConfigs(Protocol):
     """The one embed configuration of the scope."""
 
@@ -211,6 +220,8 @@ class UnitOfWork(Protocol):
     def connections(self) -> Connections: ...
     @property
     def embed_configs(self) -> EmbedConfigs: ...
+    @property
+    def incidents(self) -> Incidents: ...
     @property
     def due(self) -> Due: ...
     @property

@@ -84,6 +84,9 @@ class Settings(BaseSettings):
     )
     issuer: str = Field(default="penstock", min_length=1, description="`iss` of the dashboard tokens made here.")
     dashboard_hours: int = Field(default=12, ge=1, le=168, description="How long a dashboard token is good for.")
+    breaker: Literal["on", "dry_run"] = Field(
+        default="on", description="A failing provider is left alone for a while; with dry_run that is only logged."
+    )
     otel_endpoint: HttpUrl | None = Field(default=None, description="OTLP over HTTP: where traces are sent.")
 
     @field_validator("secret_key")

@@ -2,8 +2,9 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
+from penstock.caller import Scope
 from penstock.connector import EnvironmentKind, PaymentConnector
 from penstock.outcome import FollowUp, Outcome
 
@@ -11,6 +12,9 @@ VerdictState = Literal["approved", "pending", "declined", "rejected", "not_sent"
 StepState = Literal["succeeded", "pending", "declined", "rejected", "not_sent", "unknown"]
 Doubt = Literal["", "transport", "running"]
 """Why an outcome is unknown, where that matters: the wire fell silent, or the call itself has not come back yet."""
+
+BREAKER_OPEN: Final = "breaker_open"
+"""The error of a call that was not made because its connection's breaker is open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +39,8 @@ class Candidate:
     connection_id: str
     connector_name: str
     connector: PaymentConnector = field(compare=False)
+    scope: Scope | None = field(default=None, compare=False)
+    """Whose connection it is, where that is known."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,8 +29,9 @@ from penstock.outcome import (
     check_follow_up,
 )
 from penstock.request import ChargeRequest, FollowUpRequest, ResumeRequest
-from penstock.verdict import Candidate, Connection, StepVerdict, Verdict, VerdictState
+from penstock.verdict import BREAKER_OPEN, Candidate, Connection, StepVerdict, Verdict, VerdictState
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard
+from plugins.health import Health
 from plugins.manager import masked
 from plugins.registry import Registry, UnusableConnection
 from plugins.steps import can_follow_up, step_verdict, verb_for
@@ -62,12 +63,19 @@ class Cascade:
     """Filters, orders and asks. ``deadline`` is in seconds; ``places`` is how many calls one connector may hold."""
 
     def __init__(
-        self, registry: Registry, pm: pluggy.PluginManager | None = None, *, deadline: float = 25.0, places: int = 32
+        self,
+        registry: Registry,
+        pm: pluggy.PluginManager | None = None,
+        *,
+        deadline: float = 25.0,
+        places: int = 32,
+        health: Health | None = None,
     ) -> None:
         self._registry = registry
         self._pm = pm
         self._deadline = deadline
         self._guard = Guard(places=places)
+        self.health = health or Health()
 
     def candidates(self, connections: Iterable[Connection], request: ChargeRequest) -> Sequence[Candidate]:
         """Return who can take this charge: the application's order, then points from `penstock_rank`, stable."""
@@ -102,8 +110,12 @@ class Cascade:
             begin_call()
             return check_answer(candidate.connector.charge(request), request.money, request.capture)
 
+        if not self.health.admits(candidate, "charge"):
+            return Verdict("not_sent", error=BREAKER_OPEN)
         secrets = (request.method_token, *_texts(candidate.connector))
-        return self._verdict(candidate, work, secrets, within=within)
+        verdict = self._verdict(candidate, work, secrets, within=within)
+        self.health.note(candidate, "charge", verdict)
+        return verdict
 
     def resume(self, candidate: Candidate, request: ResumeRequest, *, within: float | None = None) -> Verdict:
         """Go on with a charge whose buyer came back. Whatever is not an answer leaves its outcome open."""
@@ -254,7 +266,8 @@ class Cascade:
             except UnusableConnection as exc:
                 _log.warning("connection_unusable", connection_id=connection.id, error=str(exc))
                 continue
-            usable.append(Candidate(connection.id, connection.connector, built))
+            scope = getattr(connection, "scope", None)
+            usable.append(Candidate(connection.id, connection.connector, built, scope))
         return usable
 
     def _points(self, request: ChargeRequest, names: Sequence[str]) -> Mapping[str, int]:

@@ -17,6 +17,7 @@ from storage.database import Connection, Database
 from storage.due import DueRows
 from storage.embed_configs import EmbedConfigRows
 from storage.idempotency import IdempotencyRows
+from storage.incidents import IncidentRows
 from storage.keys import KeyRows
 from storage.orders import OrderRows
 from storage.payments import PaymentRows
@@ -69,6 +70,11 @@ class RowsOfWork:
     def embed_configs(self) -> EmbedConfigRows:
         """The one embed configuration."""
         return EmbedConfigRows(self._connection, self.now)
+
+    @cached_property
+    def incidents(self) -> IncidentRows:
+        """What happened to connections."""
+        return IncidentRows(self._connection, self.now)
 
     @cached_property
     def due(self) -> DueRows:

@@ -9,7 +9,9 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 
+from storage import tables
 from tests import wire
 from tests.shop import made, refused
 from tests.shops import connect
@@ -250,3 +252,46 @@ def test_vector_22_twenty_completions_at_once_are_one_call(till):
     assert len(shop.calls("plain") + shop.calls("second")) == 1
     assert {a.status_code for a in answers} <= {200, 409, 422}
     assert len(shop.payments()) == 1
+
+
+def test_vector_17_a_failing_connection_is_passed_over_and_the_next_one_asked(till, bare_shop):
+    shop = till("plain", "second", plain=NOWHERE)
+    for _ in range(20):
+        shop.session = None
+        made(shop.pay())
+    shop.session = None
+    done = made(shop.pay())
+    payments = made(bare_shop.get(f"/orders/{done['orderId']}/payments"))["data"]
+    tried = [(a["connector"], a["state"], a["message"]) for a in payments[0]["attempts"]]
+    assert tried == [("plain", "not_sent", "breaker_open"), ("second", "approved", None)]
+    assert len(shop.calls("second")) == 21
+
+
+def test_vector_17_declines_never_open_a_breaker(till):
+    shop = till("plain")
+    shop.plan("plain", *[wire.declined("hard")] * 30)
+    for _ in range(30):
+        shop.session = None
+        refused(shop.pay(), 402, "payment_failed")
+    shop.session = None
+    made(shop.pay())
+
+
+def test_vector_17_the_merchant_hears_of_the_failing_connection_once(till, bare_shop):
+    shop = till("plain", plain=NOWHERE)
+    for _ in range(22):
+        shop.session = None
+        refused(shop.pay(), 422, "no_eligible_connector")
+    bare_shop.house.cascade.health.share()
+    found = rows(bare_shop, sa.select(tables.events).where(tables.events.c.type == "connector.degraded"))
+    mine = [row for row in found if str(row.application_id) == bare_shop.application_id]
+    mine = [row for row in mine if str(row.environment_id) == bare_shop.environment_id]
+    assert [(row.data["connector"], row.data["operation"], row.sequence) for row in mine] == [("plain", "charge", 1)]
+
+
+def rows(shop, statement):
+    engine = sa.create_engine(shop.house.settings.database_url)
+    with engine.connect() as connection:
+        found = connection.execute(statement).all()
+    engine.dispose()
+    return found

@@ -77,7 +77,9 @@ def penstock(tree: Path, environ: dict[str, str], *arguments: str) -> subprocess
 def environ_of(tree: Path, database_url: str, **more: str) -> dict[str, str]:
     """Return the environment for a program of ``tree`` over a database, and nothing of ours but what is given."""
     known = {name: value for name, value in os.environ.items() if not name.startswith("PENSTOCK_")}
-    return known | {"PYTHONPATH": str(tree), "PENSTOCK_DATABASE_URL": database_url} | more
+    return (
+        known | {"PYTHONPATH": str(tree), "PENSTOCK_DATABASE_URL": database_url, "PENSTOCK_BREAKER": "dry_run"} | more
+    )
 
 
 @contextmanager
