@@ -11,12 +11,12 @@ from typing import Any, Final
 
 import pluggy
 
-from connectors.payments import paypal, sandbox
+from connectors.payments import gr4vy, paypal, sandbox
 from penstock import hooks
 from penstock.hooks import IdentityVerifier
 
 GROUP: Final = "penstock"
-BUILTIN: Final[tuple[ModuleType, ...]] = (sandbox, paypal)
+BUILTIN: Final[tuple[ModuleType, ...]] = (sandbox, paypal, gr4vy)
 
 _SECRET: Final = re.compile(
     r"""(?ix) \b (?:sk|pk|tok|whsec|key|secret|bearer|token|password) [_\s:='"-]+ [\w.~+/=-]{6,} | \b \d{13,19} \b"""

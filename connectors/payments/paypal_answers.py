@@ -6,7 +6,6 @@ from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from connectors.payments.paypal_issues import processor_kind
-from penstock.money import exponent
 from penstock.plugin import Approved, Declined, Done, FollowUp, Money, Outcome, Pending
 
 Intent = Literal["CAPTURE", "AUTHORIZE"]
@@ -45,7 +44,7 @@ def money_of(amount: Mapping[str, Any]) -> Money:
     if not isinstance(value, str):
         raise TypeError("an amount of PayPal's is a text")
     try:
-        minor = Decimal(value).scaleb(exponent(currency))
+        minor = Decimal(value).scaleb(Money(0, currency).exponent)
     except InvalidOperation:
         raise ValueError("PayPal gave an amount that is no number") from None
     if minor != minor.to_integral_value():

@@ -15,6 +15,9 @@ from urllib.parse import parse_qs
 import httpx
 import jsonschema_rs
 
+from penstock.conformance.bench import is_claimed
+from penstock.conformance.operations import FOLLOW_UP_LOOKUPS, OPERATIONS
+
 HERE = Path(__file__).parent / "descriptions"
 
 
@@ -204,3 +207,42 @@ class Described(httpx.BaseTransport):
         answer.read()
         one.check_answer(request, answer)
         return answer
+
+
+SCENARIOS = {
+    "charge": ("approved", "declined", "pending"),
+    "authorize": ("authorized",),
+    "find": ("found", "not_found"),
+    "capture": ("captured", "capture_refused", "capture_pending"),
+    "void": ("voided", "void_refused", "void_pending"),
+    "refund": ("refunded", "refund_refused", "refund_pending"),
+    "find_capture": ("found_capture", "follow_up_not_found"),
+    "find_void": ("found_void", "follow_up_not_found"),
+    "find_refund": ("found_refund", "follow_up_not_found"),
+}
+
+
+def check_kit(bench: Any, *names: str) -> int:
+    """Hold what a connector sends in the kit, and the kit's answers to it, against the descriptions; return how many."""
+    count = 0
+    described = [description(name) for name in names]
+    operations = (*OPERATIONS, *FOLLOW_UP_LOOKUPS)
+    for operation in (one for one in operations if is_claimed(bench.connector, bench.perform, one)):
+        for scenario in SCENARIOS[operation.name]:
+            if bench.wire.get(scenario) is None:
+                continue
+            exchanges: list[tuple[httpx.Request, httpx.Response]] = []
+
+            def recorded(
+                request: httpx.Request, given: Any = bench.wire[scenario], kept: Any = exchanges
+            ) -> httpx.Response:
+                kept.append((request, given if isinstance(given, httpx.Response) else given(request)))
+                return kept[-1][1]
+
+            bench.perform(operation, recorded)
+            for request, answer in exchanges:
+                one = next((each for each in described if each.knows(request)), described[0])
+                one.check_request(request)
+                one.check_answer(request, answer)
+                count += 1
+    return count

@@ -34,7 +34,7 @@ from penstock.plugin import (
     WebhookDelivery,
 )
 from tests.connectors.fake_paypal import CERT_URL, LOG_IN, NOW, SETTINGS, FakePayPal, refused, signed
-from tests.connectors.official import Described, description
+from tests.connectors.official import Described, check_kit, description
 
 KEY = "019a0000-0000-7000-8000-00000000c0de"
 EUR = Money(1250, "EUR")
@@ -434,40 +434,67 @@ def ended(**payments):
     return order() | {"purchase_units": [UNIT | {"payments": payments}]}
 
 
+HELD = {"authorizations": [{"id": "A1", "status": "CREATED", "amount": UNIT["amount"]}]}
+STEP = {"id": "S1", "status": "COMPLETED", "amount": UNIT["amount"], "invoice_id": KEY, "custom_id": KEY}
+RELATED = {"supplementary_data": {"related_ids": {"order_id": "O1"}}}
+
+
+def by_path(**answers):
+    """Answer by the first word of `answers` that is in the path."""
+
+    def answer(request):
+        return next(given for word, given in answers.items() if f"/{word}" in request.url.path)
+
+    return answer
+
+
+def listing(**payments):
+    """A payment, and the order in which what became of it is listed."""
+    whole = order() | {"purchase_units": [UNIT | {"payments": payments}]}
+    return by_path(
+        orders=reply(200, whole),
+        captures=reply(200, STEP | RELATED),
+        authorizations=reply(200, HELD["authorizations"][0] | RELATED),
+    )
+
+
 class TestPayPal(PaymentConnectorContract):
     """The wallet is a vaulted one here, since the kit asks for answers that come at once."""
 
     connector = PayPal
     settings: ClassVar[Mapping[str, Any]] = SETTINGS
-    message_age = timedelta(days=4)
+    foreign_token = "a token/of somebody else"
+    message_age = timedelta(days=3, hours=1)
     wire: ClassVar = {
         "approved": reply(201, order()),
         "declined": refused("COMPLIANCE_VIOLATION"),
         "pending": reply(200, order("PAYER_ACTION_REQUIRED") | {"links": LINKS}),
+        "redirected": reply(200, order("PAYER_ACTION_REQUIRED") | {"links": LINKS}),
         "novel": reply(201, order("ON_HOLD")),
         "wrong_amount": reply(201, order(value="12.51")),
         "wrong_currency": reply(201, order(currency="USD")),
-        "redirected": reply(200, order("PAYER_ACTION_REQUIRED") | {"links": LINKS}),
-        "authorized": reply(201, ended(authorizations=[payment("CREATED")]) | {"intent": "AUTHORIZE"}),
-        "captured": reply(201, payment()),
-        "capture_refused": refused("MAX_CAPTURE_AMOUNT_EXCEEDED"),
-        "capture_pending": reply(201, payment("PENDING")),
-        "capture_novel": reply(201, payment("ON_HOLD")),
-        "voided": reply(200, payment("VOIDED")),
-        "void_refused": refused("PENDING_CAPTURE"),
-        "void_novel": reply(200, payment("ON_HOLD")),
-        "refunded": reply(201, payment()),
-        "refund_refused": refused("REFUND_CAPTURE_CURRENCY_MISMATCH"),
-        "refund_pending": reply(201, payment("PENDING")),
-        "refund_novel": reply(201, payment("ON_HOLD")),
-        "found_capture": listed(captures=[payment(invoice_id=KEY)]),
-        "found_void": reply(200, payment("VOIDED")),
-        "found_refund": listed(refunds=[payment(custom_id=KEY)]),
-        "follow_up_not_found": listed(),
-        "resumed": reply(200, order()),
-        "resume_declined": reply(200, ended(captures=[payment("DECLINED")])),
-        "account_ok": FakePayPal().log_in,
-        "account_refused": reply(401, {"error": "invalid_client"}),
+        "authorized": reply(201, order() | {"intent": "AUTHORIZE", "purchase_units": [UNIT | {"payments": HELD}]}),
+        "captured": reply(201, STEP),
+        "capture_refused": refused("AUTHORIZATION_EXPIRED"),
+        "capture_pending": reply(201, STEP | {"status": "PENDING"}),
+        "capture_novel": reply(201, STEP | {"status": "ON_HOLD"}),
+        "voided": reply(200, {"id": "A1", "status": "VOIDED"}),
+        "void_refused": refused("PREVIOUSLY_CAPTURED"),
+        "void_novel": reply(200, {"id": "A1", "status": "ON_HOLD"}),
+        "refunded": reply(201, STEP),
+        "refund_refused": refused("CAPTURE_FULLY_REFUNDED"),
+        "refund_pending": reply(201, STEP | {"status": "PENDING"}),
+        "refund_novel": reply(201, STEP | {"status": "ON_HOLD"}),
+        "found_capture": listing(captures=[STEP]),
+        "found_refund": listing(refunds=[STEP]),
+        "found_void": reply(200, {"id": "A1", "status": "VOIDED"}),
+        "follow_up_not_found": listing(),
+        "resumed": lambda request: reply(200, order("APPROVED")) if request.method == "GET" else reply(201, order()),
+        "resume_declined": lambda request: (
+            reply(200, order("APPROVED")) if request.method == "GET" else refused("INSTRUMENT_DECLINED")
+        ),
+        "account_ok": reply(200, {"access_token": "A21.x", "token_type": "Bearer", "expires_in": 32400}),
+        "account_refused": reply(401, {"error": "invalid_client", "error_description": "Client Authentication failed"}),
     }
     amounts: ClassVar = {
         EUR: "12.50",
@@ -488,9 +515,12 @@ class TestPayPal(PaymentConnectorContract):
         return None
 
     def message(self, about):
-        kinds = {"payment": "PAYMENT.CAPTURE.COMPLETED", "refund": "PAYMENT.CAPTURE.REFUNDED", "novel": "PAYMENT.X"}
-        body = message(kinds[about], {"id": "P1", "custom_id": KEY})
+        kind = {"payment": "PAYMENT.CAPTURE.COMPLETED", "refund": "PAYMENT.CAPTURE.REFUNDED", "novel": "PAYMENT.NOVEL"}
+        body = message(kind[about], {"id": "C1", "custom_id": KEY})
         return delivery(body, signed(body))
 
     def stranger_settings(self):
         return SETTINGS | {"webhook_id": "1JE4291016473214C"}
+
+    def test_what_the_kit_says_and_hears_is_as_described(self):
+        assert check_kit(self, *SLICES) >= 15

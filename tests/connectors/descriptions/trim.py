@@ -60,6 +60,7 @@ SOURCES = {
             "POST /transactions/{transaction_id}/capture",
             "POST /transactions/{transaction_id}/refunds",
             "POST /transactions/{transaction_id}/void",
+            "GET /payment-methods/{payment_method_id}",
             "POST /checkout/sessions",
         ],
     },
