@@ -17,6 +17,7 @@ from penstock.ports import OpenWork
 from penstock.settings import BadSettings, Settings
 from penstock.tokens import Tokens
 from plugins import manager
+from plugins.accounts import AccountDesk
 from plugins.cascade import Cascade
 from plugins.health import Health
 from plugins.health_board import RedisBoard
@@ -92,6 +93,7 @@ class House:
     plugins: pluggy.PluginManager
     registry: Registry
     cascade: Cascade
+    accounts: AccountDesk
     tokens: Tokens
     vault: Vault = field(repr=False)
     links: Links
@@ -144,6 +146,7 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
         plugins=pm,
         registry=registry,
         cascade=Cascade(registry, pm, health=_health(settings, work, clock)),
+        accounts=AccountDesk(registry),
         tokens=tokens,
         vault=vault,
         links=Links(settings.public_url),

@@ -12,12 +12,13 @@ from cli import show
 from cli.schema import assert_current
 from cli.trouble import Trouble
 from cli.workspace import find_workspace
+from penstock.account import MIDDLE
 from penstock.caller import Scope
 from penstock.ids import new_id
 from penstock.settings import load
 from penstock.tenant import Connection
 from plugins.registry import UnusableConnection
-from storage.provision import MIDDLE, every_workspace
+from storage.provision import every_workspace
 
 app = show.command()
 

@@ -67,6 +67,8 @@ def _show_plugins(out: Console, found: Report) -> None:
         out.print(f"  {row.name}  [dim]{row.distribution} {row.version}: {', '.join(row.hooks)}[/]")
     for connector in found.connectors:
         out.print(f"  connector [cyan]{connector.name}[/]: {connector.claims}")
+        taken = ", ".join(connector.settings) or "none"
+        out.print(f"    [dim]for {' and '.join(connector.environments)}; settings: {taken}[/]")
     out.print()
 
 

@@ -324,6 +324,20 @@ class FeatureUnavailable(ApiError):
     default_message = "This installation does not offer this feature."
 
 
+class ConnectorUnavailable(ApiError):
+    """No installed plugin offers the connector, or it is not for this kind of environment."""
+
+    code = "connector_unavailable"
+    default_message = "This connector cannot be used here."
+
+
+class ConnectorInUse(ApiError):
+    """Payments were tried there, so the connection has to stay."""
+
+    code = "connector_in_use"
+    default_message = "Payments were tried at this connection, so it can be disabled and not deleted."
+
+
 class CardDataNotAllowed(ApiError):
     """The body seems to hold a card number, which must never reach this API."""
 

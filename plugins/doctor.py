@@ -33,12 +33,14 @@ class PluginRow:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorRow:
-    """One connector and what it claims, in words."""
+    """One connector, where it may be used, what it claims, in words, and its settings (the required ones with a star)."""
 
     name: str
     display_name: str
     plugin: str
     claims: str
+    environments: tuple[str, ...]
+    settings: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +62,7 @@ def report(version: str, *, extra: Iterable[object] = ()) -> Report:
         return Report((), (), (*faults, str(exc)))
     origins = _origins(version)
     plugins = [_plugin_row(pm, plugin, classes, origins) for plugin in pm.get_plugins()]
-    rows = [ConnectorRow(n, c.display_name, c.__module__, claims(c.capabilities)) for n, c in sorted(classes.items())]
+    rows = [_connector_row(cls) for _, cls in sorted(classes.items())]
     return Report(sorted(plugins, key=lambda row: row.name), rows, faults)
 
 
@@ -70,6 +72,14 @@ def claims(capabilities: Capabilities) -> str:
     currencies = "every currency" if held is None else ", ".join(sorted(held))
     flags = [name for name in type(capabilities).__slots__ if getattr(capabilities, name) is True]
     return f"{', '.join(sorted(capabilities.methods))} in {currencies}; {', '.join(flags) or 'nothing more'}"
+
+
+def _connector_row(cls: type[PaymentConnector]) -> ConnectorRow:
+    schema = cls.settings_schema
+    needed = schema.get("required", ())
+    settings = tuple(f"{name}{'*' if name in needed else ''}" for name in schema.get("properties", ()))
+    where = tuple(sorted(cls.environments))
+    return ConnectorRow(cls.name, cls.display_name, cls.__module__, claims(cls.capabilities), where, settings)
 
 
 def clashes(names: Sequence[str] = ROOMS, places: Sequence[str] | None = None) -> tuple[str, ...]:

@@ -28,10 +28,11 @@ class UnusableConnection(Exception):
 
 @dataclass(frozen=True, slots=True)
 class SettingsFault:
-    """One thing wrong with an account's settings: a JSON pointer and what is wrong there. Never the value."""
+    """One thing wrong with an account's settings: a JSON pointer, a word and a sentence for it. Never the value."""
 
     pointer: str
     message: str
+    code: str = "schema"
 
 
 class Registry:
@@ -73,6 +74,16 @@ class Registry:
             raise UnusableConnection(f"no plugin offers a connector named {name!r}")
         return [_fault(error) for error in self._validators[name].iter_errors(dict(settings))]
 
+    def account_faults(self, connection: Connection) -> list[SettingsFault]:
+        """Return what is wrong with the settings that an account would be built with, this house's defaults included.
+
+        Raises `UnusableConnection` for an unknown connector.
+        """
+        return self.settings_faults(connection.connector, self._settings_of(connection))
+
+    def _settings_of(self, connection: Connection) -> dict[str, Any]:
+        return {**self._defaults.get(connection.connector, {}), **connection.settings}
+
     def build(self, connection: Connection) -> PaymentConnector:
         """Return the object for a connection; the same one until the connection changes.
 
@@ -107,7 +118,7 @@ class Registry:
             raise UnusableConnection(f"no plugin offers a connector named {connection.connector!r}")
         if connection.environment not in cls.environments:
             raise UnusableConnection(f"{cls.name} is not for a {connection.environment} environment")
-        settings = {**self._defaults.get(cls.name, {}), **connection.settings}
+        settings = self._settings_of(connection)
         faults = self.settings_faults(cls.name, settings)
         if faults:
             raise UnusableConnection(f"{cls.name}: settings{faults[0].pointer}: {faults[0].message}")
@@ -129,7 +140,15 @@ def _fault(error: jsonschema_rs.ValidationError) -> SettingsFault:
     rule = str(error.schema_path[-1]) if error.schema_path else "schema"
     # Most of the validator's own sentences repeat the value, and the value may be a secret.
     message = error.message if rule in ("required", "additionalProperties") else f"it does not fit the schema ({rule})"
-    return SettingsFault("".join(f"/{part}" for part in error.instance_path), message)
+    place = [*error.instance_path, *([error.kind.as_dict()["property"]] if rule == "required" else ())]
+    code = (
+        "unrecognized_keys" if rule == "additionalProperties" else re.sub("[A-Z]", lambda x: f"_{x[0].lower()}", rule)
+    )
+    return SettingsFault("".join(f"/{_escaped(part)}" for part in place), message, code)
+
+
+def _escaped(part: object) -> str:
+    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def connector_classes(pm: pluggy.PluginManager) -> dict[str, type[PaymentConnector]]:

@@ -9,6 +9,7 @@ import sqlalchemy as sa
 from sqlalchemy import Table
 
 from penstock import api_key, catalogue
+from penstock.account import MIDDLE
 from penstock.api_key import RawKey
 from penstock.caller import Scope
 from penstock.ids import new_id
@@ -20,9 +21,6 @@ from storage.tables import api_keys, applications, connections, environments, me
 
 PRODUCTION: Final = "production"
 SANDBOX: Final = "sandbox"
-MIDDLE: Final = 1_000_000
-"""The position of a first connection: there is room before it and behind it."""
-
 OWNER_EMAIL: Final = "owner@localhost"
 
 Json = dict[str, Any]

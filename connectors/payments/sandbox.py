@@ -16,7 +16,7 @@ import orjson
 from connectors.payments.remote_bank import RemoteBank
 from connectors.payments.sandbox_bank import PREFIX, Answer, Bank, FileBank, is_behaviour
 from penstock.boundary import assert_no_transaction
-from penstock.connector import Capabilities, Context, EnvironmentKind, NotSent, PaymentConnector
+from penstock.connector import BadCredentials, Capabilities, Context, EnvironmentKind, NotSent, PaymentConnector
 from penstock.hooks import hookimpl
 from penstock.money import Money
 from penstock.outcome import (
@@ -37,6 +37,7 @@ from penstock.outcome import (
 )
 from penstock.request import CaptureRequest, ChargeRequest, FollowUpRequest, RefundRequest, VoidRequest
 
+REFUSED_KEY: Final = "refused"
 _CARD: Final = CardFacts("visa", "4242", 12, 2040, "credit", "US")
 _STATES: Final[Mapping[str, ProxyState]] = {
     "approved": "captured",
@@ -63,6 +64,7 @@ class SandboxPayments(PaymentConnector):
         refund=True,
         follow_up_lookup=True,
         step_up=True,
+        verify=True,
     )
     environments: ClassVar[frozenset[EnvironmentKind]] = frozenset({"sandbox"})
     settings_schema: ClassVar[Mapping[str, Any]] = {
@@ -72,11 +74,29 @@ class SandboxPayments(PaymentConnector):
             "bank_file": {
                 "type": "string",
                 "minLength": 1,
+                "readOnly": True,
                 "description": "SQLite file of the bank. Without it the bank lives in the server's memory.",
             },
-            "bank_url": {"type": "string", "pattern": "^https?://", "description": "A bank over HTTP instead."},
-            "public_url": {"type": "string", "pattern": "^https?://", "description": "Where the challenge page is."},
+            "bank_url": {
+                "type": "string",
+                "pattern": "^https?://",
+                "readOnly": True,
+                "description": "A bank over HTTP instead.",
+            },
+            "public_url": {
+                "type": "string",
+                "pattern": "^https?://",
+                "readOnly": True,
+                "description": "Where the challenge page is.",
+            },
             "approve_all": {"type": "boolean", "description": "Approve every known test token."},
+            "api_key": {
+                "type": "string",
+                "minLength": 1,
+                "maxLength": 255,
+                "writeOnly": True,
+                "description": "Stands for a provider's key: the sandbox refuses it when it is verified if it says `refused`.",
+            },
         },
     }
 
@@ -111,6 +131,11 @@ class SandboxPayments(PaymentConnector):
         """Ask the bank what became of a charge. Nothing found after 60 seconds means that nothing happened."""
         items = _json(self._bank.find(key), 200)["items"]
         return self._told(items[0]) if items else None
+
+    def verify_account(self) -> None:
+        """Refuse the key that says ``refused``, as a provider does with one that was revoked."""
+        if self.ctx.settings.get("api_key") == REFUSED_KEY:
+            raise BadCredentials("the sandbox refuses this api_key, as asked")
 
     def settle(self, ref: str, *, approve: bool) -> Outcome | None:
         """Decide a challenged or pending charge as its cardholder would; None if the bank has no such charge."""

@@ -14,6 +14,7 @@ class Ground:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.count = 0
+        self.connector_id = ""
         order = shop.paid_order()
         self.order_id = order["id"]
         self.payment_id = made(shop.get("/payments"))["data"][0]["id"]
@@ -50,6 +51,8 @@ class Ground:
             own = {"id": self._session()}
         elif path.startswith("/orders/"):
             own = {"id": self.order_id}
+        elif path.startswith("/connectors/"):
+            own = {"id": self._connector()}
         elif path.startswith("/payments/"):
             own = {"id": self.payment_id}
         else:
@@ -64,7 +67,20 @@ class Ground:
             return made(opened)["checkoutSessionId"]
         return self.shop.session()["id"]
 
+    def _connector(self):
+        """The id of a connection that is still there; most requests leave it."""
+        if self.shop.get(f"/connectors/{self.connector_id}").status_code != 200:
+            self.connector_id = made(self.shop.post("/connectors", {"connector": "sandbox"}), 201)["id"]
+        return self.connector_id
+
+    def _account(self, body):
+        if "connector" in body:
+            body["connector"] = "sandbox"
+        if "connector" in body or "settings" in body:
+            body["settings"] = {"api_key": "fuzzed"}
+
     def _body(self, body, cart):
+        self._account(body)
         if "applicationId" in body:
             body["applicationId"] = self.shop.application_id
         if "scopes" in body and self.count % 4:

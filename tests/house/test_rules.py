@@ -16,7 +16,7 @@ SOURCES = sorted(
     + [ROOT / "bootstrap.py"]
 )
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
-OPERATIONS = ("carts", "checkout_sessions", "orders", "payments", "embed_config", "api_keys")
+OPERATIONS = ("carts", "checkout_sessions", "orders", "payments", "embed_config", "api_keys", "connectors", "meta")
 FORBIDDEN = {"utils", "helpers", "common", "data", "info", "service", "base", "misc"}
 TIMES = {("datetime", "now"), ("datetime", "utcnow"), ("date", "today"), ("time", "time")}
 PROSE = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "spec").rglob("*.md")])

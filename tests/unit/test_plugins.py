@@ -434,7 +434,7 @@ def test_settings_are_checked_and_never_repeated():
         registry.build(account(settings={"api_key": "wrong_SECRET"}))
     assert "/api_key" in str(caught.value)
     assert "wrong_SECRET" not in str(caught.value)
-    assert [f.pointer for f in registry.settings_faults("scripted", {})] == [""]
+    assert [f.pointer for f in registry.settings_faults("scripted", {})] == ["/api_key"]
     with pytest.raises(UnusableConnection):
         registry.settings_faults("nobody", {})
 

@@ -1,0 +1,76 @@
+"""Asks connectors about accounts: are the settings usable, are the credentials good.
+
+The one rule: a connector is called here as in a payment: under a deadline, with places of its own, everything caught.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Final, TypeVar
+
+from penstock.account import Check
+from penstock.connector import BadCredentials, PaymentConnector
+from penstock.errors import Fault, ServiceUnavailable
+from penstock.verdict import Connection
+from plugins.cascade import _texts as texts_of
+from plugins.cascade import _told as told
+from plugins.guard import Call, Crowded, DeadlinePassed, Guard
+from plugins.registry import Registry, UnusableConnection
+
+_RETRY: Final = {"Retry-After": "60"}
+_LONGEST: Final = 200
+T = TypeVar("T")
+
+
+class AccountDesk:
+    """Fits `penstock.account.Accounts`. ``seconds`` is the deadline of one call, ``places`` how many may run at once."""
+
+    def __init__(self, registry: Registry, *, seconds: float = 10.0, places: int = 8) -> None:
+        self._registry = registry
+        self._seconds = seconds
+        self._guard = Guard(places=places)
+
+    def names(self) -> Sequence[str]:
+        """Return the names of all connectors, sorted."""
+        return self._registry.names()
+
+    def get(self, name: str) -> type[PaymentConnector] | None:
+        """Return the connector class of this name, or None."""
+        return self._registry.get(name)
+
+    def faults(self, connection: Connection) -> Sequence[Fault]:
+        """Return what is wrong with a connection's settings; an empty list for one that can be built."""
+        found = [
+            Fault(f"/settings{fault.pointer}", fault.code, fault.message)
+            for fault in self._registry.account_faults(connection)
+        ]
+        if found:
+            return found[:20]
+        try:
+            ended = self._run(connection.connector, lambda: self._registry.build(connection))
+        except (Crowded, DeadlinePassed) as exc:
+            raise ServiceUnavailable(f"The connector did not look at the settings: {exc}.", headers=_RETRY) from None
+        if ended.raised is None:
+            return []
+        if isinstance(ended.raised, UnusableConnection):
+            return [Fault("/settings", "unusable", ended.text[:_LONGEST])]
+        return [Fault("/settings", "unusable", "the connector does not take them")]
+
+    def verify(self, connection: Connection) -> Check:
+        """Ask the provider whether it accepts an account's credentials. Never raises for the connector's sake."""
+        cls = self._registry.get(connection.connector)
+        if cls is None or not cls.capabilities.verify:
+            return Check("unsupported", f"{connection.connector} cannot verify credentials")
+        try:
+            built = self._registry.build(connection)
+            ended = self._run(connection.connector, built.verify_account)
+        except UnusableConnection as exc:
+            return Check("refused", str(exc)[:_LONGEST])
+        except (Crowded, DeadlinePassed) as exc:
+            return Check("unreachable", str(exc)[:_LONGEST])
+        if ended.raised is None:
+            return Check("accepted")
+        said = told(ended, texts_of(built))
+        is_refused = isinstance(ended.raised, BadCredentials)
+        return Check("refused" if is_refused else "unreachable", said.partition(": ")[2] if is_refused else said)
+
+    def _run(self, name: str, work: Callable[[], T]) -> Call[T]:
+        return self._guard.run(name, work, seconds=self._seconds)
