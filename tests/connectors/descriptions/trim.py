@@ -19,7 +19,67 @@ PROSE = {"description", "title", "example", "examples", "externalDocs", "summary
 PAYPAL_LICENCE = "Apache-2.0, PayPal, github.com/paypal/paypal-rest-api-specifications at ec4d8f3"
 GR4VY_LICENCE = "MIT, Gr4vy, github.com/gr4vy/gr4vy-openapi at 46a9b4a"
 
+STRIPE_LICENCE = "MIT, Stripe, github.com/stripe/openapi (API 2023-10-16), cut up by github.com/api-evangelist/stripe"
+ADYEN_LICENCE = "MIT, Adyen, github.com/Adyen/adyen-openapi at aa014f0"
+
 SOURCES = {
+    "stripe_intents": {
+        "file": "stripe/slices/stripe-payment-intents-api-openapi.yml",
+        "licence": STRIPE_LICENCE,
+        "operations": [
+            "GET /v1/payment_intents",
+            "GET /v1/payment_intents/search",
+            "GET /v1/payment_intents/{intent}",
+            "POST /v1/payment_intents",
+            "POST /v1/payment_intents/{intent}/cancel",
+            "POST /v1/payment_intents/{intent}/capture",
+        ],
+    },
+    "stripe_refunds": {
+        "file": "stripe/slices/refunds-openapi-original.yml",
+        "licence": STRIPE_LICENCE,
+        "operations": ["GET /v1/refunds", "POST /v1/refunds"],
+    },
+    "stripe_methods": {
+        "file": "stripe/slices/payment-method-openapi-original.yml",
+        "licence": STRIPE_LICENCE,
+        "operations": ["GET /v1/payment_methods/{payment_method}"],
+    },
+    "stripe_events": {
+        "file": "stripe/slices/events-openapi-original.yml",
+        "licence": STRIPE_LICENCE,
+        "operations": ["GET /v1/events/{id}"],
+    },
+    "adyen_checkout": {
+        "file": "adyen/CheckoutService-v72.json",
+        "licence": ADYEN_LICENCE,
+        "operations": [
+            "POST /cardDetails",
+            "POST /paymentMethods",
+            "POST /payments",
+            "POST /payments/details",
+            "POST /payments/{paymentPspReference}/cancels",
+            "POST /payments/{paymentPspReference}/captures",
+            "POST /payments/{paymentPspReference}/refunds",
+            "GET /storedPaymentMethods",
+        ],
+    },
+    "adyen_webhooks": {
+        "file": "adyen/Webhooks-v1.json",
+        "licence": ADYEN_LICENCE,
+        "operations": [],
+        "messages": [
+            "/AUTHORISATION",
+            "/CANCELLATION",
+            "/CAPTURE",
+            "/CAPTURE_FAILED",
+            "/CHARGEBACK",
+            "/REFUND",
+            "/REFUND_FAILED",
+            "/REPORT_AVAILABLE",
+            "/TECHNICAL_CANCEL",
+        ],
+    },
     "paypal_orders": {
         "file": "paypal/checkout_orders_v2.json",
         "licence": PAYPAL_LICENCE,
@@ -85,6 +145,7 @@ def trimmed(whole: dict, source: dict) -> dict:
         kept = without_prose(whole["paths"][path][method.lower()])
         kept["parameters"] = without_prose([*kept.get("parameters", []), *shared])
         paths.setdefault(path, {})[method.lower()] = kept
+    messages = {name: without_prose(whole["webhooks"][name]) for name in source.get("messages", [])}
     cut = {
         "openapi": whole["openapi"],
         "x-licence": source["licence"],
@@ -92,6 +153,7 @@ def trimmed(whole: dict, source: dict) -> dict:
         "info": {"title": whole["info"]["title"], "version": whole["info"]["version"]},
         "servers": whole.get("servers", []),
         "paths": paths,
+        **({"webhooks": messages} if messages else {}),
     }
     add_references(whole, cut)
     return cut
