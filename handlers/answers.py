@@ -122,9 +122,13 @@ def _response(entries: list[ErrorEntry], replay: Json) -> Json:
     }
 
 
+def _codes(entry: ErrorEntry) -> Json:
+    return {"enum": [entry.code]} if entry.pattern is None else {"pattern": entry.pattern}
+
+
 def _envelope(entry: ErrorEntry) -> Json:
     properties: Json = {
-        "code": {"type": "string", "enum": [entry.code], "maxLength": 64},
+        "code": {"type": "string", **_codes(entry), "maxLength": 64},
         "message": {"$ref": "#/components/schemas/ErrorMessage"},
         "requestId": {"$ref": "#/components/schemas/RequestIdText"},
         "docs": {"$ref": "#/components/schemas/ErrorDocs"},

@@ -1,6 +1,7 @@
 """Who asks, and whether the operation's policy lets them: both stand in the spec and are compiled from there."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any, Final, Protocol
 
@@ -13,6 +14,7 @@ from penstock import errors
 from penstock.caller import Caller
 from penstock.catalogue import EVERYTHING, Scopes
 from penstock.errors import ApiError, Forbidden, InsufficientScopes, PermissionDenied, Unauthorized
+from penstock.routing_errors import ApplicationKeyWorkspaceRoute
 
 KEY_HEADER: Final = b"x-api-key"
 BEARER_HEADER: Final = b"authorization"
@@ -110,7 +112,7 @@ class SessionGate:
 class CredentialGate:
     """For keys and members. The first credential that is there decides; a bad one is never passed over."""
 
-    def __init__(self, verifiers: Mapping[str, Verify], foreign: Verify | None, policy: "Policy") -> None:
+    def __init__(self, verifiers: Mapping[str, Verify], foreign: "Foreign | None", policy: "Policy") -> None:
         self._verifiers = tuple(verifiers.values())
         self._foreign = foreign
         self._policy = policy
@@ -122,9 +124,17 @@ class CredentialGate:
             if caller is not None:
                 self._policy.check(caller)
                 return caller
-        if self._foreign is not None and self._foreign(request) is not None:
-            raise Forbidden
+        if self._foreign is not None and self._foreign.verify(request) is not None:
+            raise self._foreign.refusal
         raise Unauthorized
+
+
+@dataclass(frozen=True, slots=True)
+class Foreign:
+    """A key where only a person may come: how it is known, and what it is told."""
+
+    verify: Verify
+    refusal: type[ApiError]
 
 
 class Policy:
@@ -172,7 +182,10 @@ def gate_for(operation: Any, raw: Mapping[str, Any], identity: Identity, registr
         raise BadSpec(f"{name}: x-scope must name a scope of spec/scopes.yaml, not {scope}")
     if "dashboard" in verifiers and not permission:
         raise BadSpec(f"{name}: x-permission must say which permission a member needs")
-    foreign = None if "apiKey" in verifiers else partial(_by_key, identity)
+    refusal = (
+        ApplicationKeyWorkspaceRoute if ApplicationKeyWorkspaceRoute.code in raw.get("x-errors", ()) else Forbidden
+    )
+    foreign = None if "apiKey" in verifiers else Foreign(partial(_by_key, identity), refusal)
     return CredentialGate(verifiers, foreign, Policy(scope, permission, registry))
 
 

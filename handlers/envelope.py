@@ -35,7 +35,7 @@ class Envelope:
         if entry is None:
             return self.answer(InternalError(f"The error {error.code} is not declared."), request_id)
         body: dict[str, Any] = {
-            "code": error.code,
+            "code": error.wire_code,
             "message": error.message,
             "requestId": request_id,
             "docs": self._docs + error.code,

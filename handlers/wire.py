@@ -10,6 +10,7 @@ from penstock.flows.complete_session import Completed
 from penstock.order import Order, OrderLine
 from penstock.ports import Offer
 from penstock.pricing import Totals, price_line
+from penstock.routing import RoutingVersion
 from penstock.session import CheckoutSession
 from penstock.tenant import ApiKey, EmbedConfig
 
@@ -257,4 +258,15 @@ def key_out(key: ApiKey) -> Json:
         "createdBy": key.created_by,
         "lastUsedAt": rfc3339(key.last_used_at) if key.last_used_at else None,
         "createdAt": rfc3339(key.created_at),
+    }
+
+
+def routing_version_out(version: RoutingVersion) -> Json:
+    return {
+        "id": version.id,
+        "list": version.list_name,
+        "number": version.number,
+        "createdAt": rfc3339(version.created_at),
+        "createdBy": version.created_by,
+        "content": version.body,
     }

@@ -22,7 +22,10 @@ EVERYTHING = "*"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ErrorEntry:
-    """An error that a client can see. ``details`` is an OpenAPI schema, or None where the code has no details."""
+    """An error that a client can see. ``details`` is an OpenAPI schema, or None where the code has no details.
+
+    ``pattern`` is set for a code that stands for a family of codes, which merchants name themselves.
+    """
 
     code: str
     status: int
@@ -30,6 +33,7 @@ class ErrorEntry:
     cause: str
     fix: str
     retry: Retry
+    pattern: str | None = None
     details: Mapping[str, Any] | None = None
     example: Any = None
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from importlib import import_module
 from typing import Any, ClassVar
 
 
@@ -52,6 +53,11 @@ class ApiError(Exception):
         self.details = details
         self.headers = dict(headers or {})
         super().__init__(self.message)
+
+    @property
+    def wire_code(self) -> str:
+        """The code that the answer carries: one of a family that `code` stands for in the spec."""
+        return self.code
 
 
 class FaultyRequest(ApiError):
@@ -375,6 +381,7 @@ class ServiceUnavailable(ApiError):
 
 def all_errors() -> dict[str, type[ApiError]]:
     """Return every error class that has a code, by code."""
+    import_module("penstock.routing_errors")
     found: dict[str, type[ApiError]] = {}
     queue: list[type[ApiError]] = [ApiError]
     while queue:

@@ -1,6 +1,6 @@
 """What the flows and the front door need from storage and plugins. Those rooms fit these shapes."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -12,9 +12,11 @@ from penstock.health import Incident
 from penstock.ledger import Posting
 from penstock.money import Money
 from penstock.order import Order
-from penstock.outcome import CaptureMode, ProxyTransaction
+from penstock.outcome import CaptureMode, CardFacts, ProxyTransaction
 from penstock.payment import Payment
 from penstock.request import ChargeRequest, FollowUpRequest, ResumeRequest
+from penstock.routing import LIST_NAMES, ListName, Route, RoutingVersion
+from penstock.ruleset import RuleList
 from penstock.session import CheckoutSession
 from penstock.tenant import ApiKey, Connection, EmbedConfig
 from penstock.verdict import Candidate, StepVerdict, Verdict
@@ -164,6 +166,32 @@ class Incidents(Protocol):
         ...
 
 
+class Routing(Protocol):
+    """The four lists of rules with their versions, and how each payment was routed."""
+
+    def in_force(self, names: Collection[ListName] = LIST_NAMES) -> Mapping[ListName, RuleList]:
+        """Return those of the lists that stand, compiled; one that was never set is not among them."""
+        ...
+
+    def standing(self, name: ListName) -> RoutingVersion | None: ...
+    def hold(self, name: ListName) -> int:
+        """Return the number of the version that stands, 0 for none; nobody replaces it until the block ends."""
+        ...
+
+    def version(self, version_id: str) -> RoutingVersion | None: ...
+    def numbered(self, name: ListName, number: int) -> RoutingVersion | None: ...
+    def replace(self, version: RoutingVersion) -> None:
+        """Write a new version of a list that is held, and let it stand."""
+        ...
+
+    def versions(self, name: ListName | None, *, cursor: str | None, limit: int) -> Page: ...
+    def add_route(self, payment_id: str, route: Route) -> None: ...
+    def route(self, payment_id: str) -> Route | None: ...
+    def routes(self, *, limit: int) -> Sequence[tuple[str, Route]]:
+        """Return payments' ids with their routes, newest first."""
+        ...
+
+
 class EmbedConfigs(Protocol):
     """The one embed configuration of the scope."""
 
@@ -219,6 +247,8 @@ class UnitOfWork(Protocol):
     @property
     def connections(self) -> Connections: ...
     @property
+    def routing(self) -> Routing: ...
+    @property
     def embed_configs(self) -> EmbedConfigs: ...
     @property
     def incidents(self) -> Incidents: ...
@@ -264,6 +294,18 @@ class Cascade(Protocol):
 
     def call(self, candidate: Candidate, request: ChargeRequest, *, within: float | None = None) -> Verdict: ...
     def resume(self, candidate: Candidate, request: ResumeRequest, *, within: float | None = None) -> Verdict: ...
+    def is_failing(self, connection_id: str) -> bool:
+        """Whether too many calls of a connection fail, so that it is passed over or tried with care."""
+        ...
+
+    def ways(self, connection: Account) -> Sequence[Offer] | None:
+        """Return the ways to pay at one connection in any currency; None where it could not say."""
+        ...
+
+    def describe(self, connections: Iterable[Account], token: str) -> CardFacts | None:
+        """Return what a provider says about the card behind a token; None if nobody knows it."""
+        ...
+
     def find(
         self,
         candidate: Candidate,

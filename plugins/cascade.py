@@ -20,6 +20,7 @@ from penstock.outcome import (
     Approved,
     BrokenPromise,
     CaptureMode,
+    CardFacts,
     Declined,
     FollowUp,
     Outcome,
@@ -30,6 +31,7 @@ from penstock.outcome import (
 )
 from penstock.request import ChargeRequest, FollowUpRequest, ResumeRequest
 from penstock.verdict import BREAKER_OPEN, Candidate, Connection, StepVerdict, Verdict, VerdictState
+from plugins.cards import describe_card
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard
 from plugins.health import Health
 from plugins.manager import masked
@@ -102,6 +104,26 @@ class Cascade:
     def deadline(self) -> float:
         """How many seconds all the attempts of one payment may take together."""
         return self._deadline
+
+    def is_failing(self, connection_id: str) -> bool:
+        """Tell whether too many charges of a connection fail, so that it is passed over or tried with care."""
+        return self.health.state_of(connection_id) != "closed"
+
+    def ways(self, connection: Connection) -> list[Offer] | None:
+        """Return the ways to pay at one connection in any currency; None where it is unusable or could not say."""
+        for candidate in self._usable([connection]):
+            try:
+                found = self._claimed(candidate)
+            except ProviderSilent as exc:
+                _log.warning("connector_offers_nothing", connector=candidate.connector_name, error=str(exc))
+                return None
+            name = candidate.connector_name
+            return [Offer(connection.id, name, offered.method, offered.display_name) for offered in found]
+        return None
+
+    def describe(self, connections: Iterable[Connection], token: str) -> CardFacts | None:
+        """Return what the first connector that knows it says about the card behind a token; None if nobody does."""
+        return describe_card(self._guard, self._usable(connections), token)
 
     def call(self, candidate: Candidate, request: ChargeRequest, *, within: float | None = None) -> Verdict:
         """Charge once, in ``within`` seconds or the deadline. Raises `CalledInsideTransaction`; the verdict has the rest."""
@@ -236,10 +258,14 @@ class Cascade:
 
     def _methods(self, candidate: Candidate) -> list[PaymentMethod]:
         try:
-            offered = self._asked(candidate, lambda: list(candidate.connector.payment_methods()))
+            return self._claimed(candidate)
         except ProviderSilent as exc:
             _log.warning("connector_offers_nothing", connector=candidate.connector_name, error=str(exc))
             return []
+
+    def _claimed(self, candidate: Candidate) -> list[PaymentMethod]:
+        """Return the methods that the account offers, of those that the connector claims. Raises `ProviderSilent`."""
+        offered = self._asked(candidate, lambda: list(candidate.connector.payment_methods()))
         claimed = candidate.connector.capabilities.methods
         return [
             m

@@ -15,6 +15,7 @@ from storage.columns import (
     tenant_table,
 )
 from storage.payment_tables import ledger_entries, payment_attempts, payments, transactions
+from storage.routing_tables import payment_routes, routing_lists, routing_versions
 from storage.shop_tables import cart_items, carts, checkout_sessions, order_lines, orders
 from storage.types import Bytes, Flag, JsonText, Text, UtcDateTime, Whole
 
@@ -186,7 +187,10 @@ __all__ = [
     "order_lines",
     "orders",
     "payment_attempts",
+    "payment_routes",
     "payments",
+    "routing_lists",
+    "routing_versions",
     "transactions",
     "workspaces",
 ]

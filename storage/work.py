@@ -21,6 +21,7 @@ from storage.incidents import IncidentRows
 from storage.keys import KeyRows
 from storage.orders import OrderRows
 from storage.payments import PaymentRows
+from storage.routing import RoutingRows
 from storage.scoped import ScopedConnection
 from storage.sessions import SessionRows
 from storage.vault import Vault
@@ -65,6 +66,11 @@ class RowsOfWork:
     def connections(self) -> ConnectionRows:
         """Configured accounts at providers."""
         return ConnectionRows(self._connection, self.now, self._vault)
+
+    @cached_property
+    def routing(self) -> RoutingRows:
+        """The lists of routing rules with their versions, and how payments were routed."""
+        return RoutingRows(self._connection, self.now, self._cursors)
 
     @cached_property
     def embed_configs(self) -> EmbedConfigRows:

@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from http import HTTPStatus
 from threading import Lock
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Literal, cast
 from urllib.parse import quote
 
 import orjson
@@ -38,7 +38,9 @@ from penstock.outcome import (
 from penstock.request import CaptureRequest, ChargeRequest, FollowUpRequest, RefundRequest, VoidRequest
 
 REFUSED_KEY: Final = "refused"
+Funding = Literal["credit", "debit", "prepaid"] | None
 _CARD: Final = CardFacts("visa", "4242", 12, 2040, "credit", "US")
+CARD_MARK: Final = "/"
 _STATES: Final[Mapping[str, ProxyState]] = {
     "approved": "captured",
     "declined": "declined",
@@ -107,7 +109,7 @@ class SandboxPayments(PaymentConnector):
     def charge(self, request: ChargeRequest) -> Outcome:
         """Charge at the bank; the token chooses what happens. The same key gets the same answer."""
         assert_no_transaction()
-        token = request.method_token
+        token = request.method_token.partition(CARD_MARK)[0]
         if not token.startswith(PREFIX) or not is_behaviour(token.removeprefix(PREFIX)):
             return Rejected("validation", "unknown_token", "this is no token of the sandbox")
         if request.step_up and token == f"{PREFIX}decline_auth_required":
@@ -126,6 +128,16 @@ class SandboxPayments(PaymentConnector):
                 }
             )
         )
+
+    def describe_token(self, token: str) -> CardFacts | None:
+        """Return the test card, or the one that the token spells out: ``<token>/<scheme>/<funding>/<country>``."""
+        plain, mark, spelled = token.partition(CARD_MARK)
+        if not plain.startswith(PREFIX):
+            return None
+        if not mark:
+            return _CARD
+        scheme, funding, country, *_ = [*(part or None for part in spelled.split(CARD_MARK)), None, None, None]
+        return CardFacts(scheme, funding=cast("Funding", funding), country=country)
 
     def find(self, key: str) -> Outcome | None:
         """Ask the bank what became of a charge. Nothing found after 60 seconds means that nothing happened."""

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any
 
 from penstock.caller import Caller
 from penstock.cart import Address, Cart, CartStatus
@@ -20,18 +20,19 @@ from penstock.errors import (
 )
 from penstock.failpoint import failpoint
 from penstock.flows.reconcile_payment import SENDING_GRACE
+from penstock.flows.route_payment import in_order, route_payment, with_candidates
 from penstock.flows.settle_payment import RECONCILE, Checkout, conclude
 from penstock.ids import new_id, new_order_number
 from penstock.money import Money
 from penstock.order import Order, OrderLine, OrderStatus
+from penstock.outcome import CardFacts
 from penstock.payment import PROXY_METHOD, Payment, PaymentStatus
 from penstock.ports import Cascade, UnitOfWork
 from penstock.pricing import Totals
 from penstock.request import ChargeRequest
+from penstock.routing import ORDER_TYPE_KEY, Route
 from penstock.session import CheckoutSession, SessionStatus
 from penstock.verdict import Candidate
-
-ORDER_TYPE_KEY: Final = "throttle_order_type"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +47,8 @@ class Completion:
     email: str | None = field(default=None, repr=False)
     shipping_address: Address | None = field(default=None, repr=False)
     billing_address: Address | None = field(default=None, repr=False)
+    card: CardFacts | None = None
+    """What the token's provider says about the card; None while nobody was asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +58,7 @@ class Begun:
     payment: Payment
     request: ChargeRequest
     candidates: Sequence[Candidate]
+    route: Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +70,7 @@ class Plan:
     completion: Completion
     changed: Sequence[str]
     """What the buyer changed of the cart while paying."""
+    route: Route
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +89,9 @@ def begin_payment(
 
     Returns `Standing` where a payment of this session is live, or this submission has completed it. Raises `NotFound`,
     `SessionExpired`, `SessionNotOpen`, `TooManyAttempts`, `CartNotOpen`, `CartNotReady`, `MissingRequiredField`,
-    `PaymentInProgress`, `PaymentMethodUnavailable`, `FeatureUnavailable`, `NoGr4vyConnection`, `NoEligibleConnector`.
+    `PaymentInProgress`, `PaymentMethodUnavailable`, `FeatureUnavailable`, `NoGr4vyConnection`, `NoEligibleConnector`,
+    and `CardNeeded` where the rules look at a card that nobody was asked about. A payment that a decline rule refuses
+    has ended already, without an attempt.
     """
     session = uow.sessions.get_for_update(session_id)
     if session is None:
@@ -98,8 +105,9 @@ def begin_payment(
     changed = _take_buyer(session, cart, completion)
     money = _price(session, cart)
     request = _request(session, money, completion)
-    candidates = _candidates(uow, cascade, request, completion)
-    return _write(uow, session, cart, Plan(request, candidates, completion, changed))
+    route = route_payment(uow, session, cart, request, completion.card)
+    candidates, route = _candidates(uow, cascade, request, route)
+    return _write(uow, session, cart, Plan(request, candidates, completion, changed, route))
 
 
 def _standing(session: CheckoutSession, completion: Completion) -> Standing | None:
@@ -190,25 +198,26 @@ def _check_method(session: CheckoutSession, completion: Completion, money: Money
 
 
 def _candidates(
-    uow: UnitOfWork, cascade: Cascade, request: ChargeRequest, completion: Completion
-) -> Sequence[Candidate]:
-    if request.money.amount == 0:
-        return ()
-    connections = uow.connections.list_active()
-    if completion.payment_method == PROXY_METHOD:
-        usable = [c for c in map(cascade.candidate, connections) if c is not None]
+    uow: UnitOfWork, cascade: Cascade, request: ChargeRequest, route: Route
+) -> tuple[Sequence[Candidate], Route]:
+    """Return who can take the payment, in the order to try them, and the route with that written down."""
+    if request.money.amount == 0 or route.decision.is_declined:
+        return (), route
+    active = uow.connections.list_active()
+    if request.method == PROXY_METHOD:
+        usable = [c for c in map(cascade.candidate, active) if c is not None]
         found = [c for c in usable if c.connector.capabilities.proxy][:1]
         if not found:
             raise NoGr4vyConnection("No active connection reports payments made in a provider's own widget.")
-        return found
-    candidates = cascade.candidates(connections, request)
+        return found, route
+    candidates = cascade.candidates(in_order(route, active), request)
     if not candidates:
         raise NoEligibleConnector(details={"paymentMethod": request.method, "currency": request.money.currency})
-    return candidates
+    return candidates, with_candidates(route, active, candidates)
 
 
 def _write(uow: UnitOfWork, session: CheckoutSession, cart: Cart | None, plan: Plan) -> Begun:
-    request, candidates, completion = plan.request, plan.candidates, plan.completion
+    request, candidates = plan.request, plan.candidates
     order, is_new = _order(uow, session, cart, request)
     payment = Payment(
         id=new_id(),
@@ -224,28 +233,26 @@ def _write(uow: UnitOfWork, session: CheckoutSession, cart: Cart | None, plan: P
         metadata={ORDER_TYPE_KEY: "one_off"},
         capture_mode=session.capture_mode,
     )
-    session.begin_payment(payment_id=payment.id, order_id=order.id, digest=completion.digest, now=uow.now)
+    session.begin_payment(payment_id=payment.id, order_id=order.id, digest=plan.completion.digest, now=uow.now)
     if cart is not None:
         cart.enter_payment(payment.id, order.id, uow.now, plan.changed)
     order.session_id, order.payment_method = session.id, request.method
     checkout = Checkout(session, cart, order, payment)
-    _save(uow, checkout, candidates, is_new=is_new, proxy_ref=completion.provider_transaction_id)
-    return Begun(payment, request, candidates)
+    _save(uow, checkout, plan, is_new=is_new)
+    return Begun(payment, request, candidates, plan.route)
 
 
-def _save(
-    uow: UnitOfWork, checkout: Checkout, candidates: Sequence[Candidate], *, is_new: bool, proxy_ref: str | None
-) -> None:
-    """Write everything that must stand on disk before a byte leaves the house, or the end of a payment of nothing."""
-    order, payment, cart = checkout.order, checkout.payment, checkout.cart
+def _save(uow: UnitOfWork, checkout: Checkout, plan: Plan, *, is_new: bool) -> None:
+    """Write everything that must stand on disk before a byte leaves the house, or the end of one that none leaves for."""
+    order, payment, cart, candidates = checkout.order, checkout.payment, checkout.cart, plan.candidates
     if candidates:
         first = candidates[0]
         attempt = payment.begin(
             attempt_id=new_id(), connection_id=first.connection_id, connector=first.connector_name, now=uow.now
         )
-        attempt.provider_ref = proxy_ref
+        attempt.provider_ref = plan.completion.provider_transaction_id
         order.follow(payment, uow.now)
-    else:
+    elif not plan.route.decision.is_declined:
         payment.settle_free(uow.now)
     if is_new:
         uow.orders.add(order)
@@ -254,6 +261,7 @@ def _save(
         uow.orders.replace_lines(order)
     failpoint("order.before_commit")
     uow.payments.add(payment)
+    uow.routing.add_route(payment.id, plan.route)
     if not candidates:
         conclude(uow, checkout)
         return

@@ -1,6 +1,6 @@
 """Complete a checkout session: write the attempt down, ask the provider, write down what it said."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from penstock.caller import Caller
 from penstock.clock import Clock
@@ -8,9 +8,12 @@ from penstock.errors import NoEligibleConnector, PaymentFailed, PaymentInProgres
 from penstock.failpoint import failpoint
 from penstock.flows.begin_payment import Begun, Completion, Standing, begin_payment
 from penstock.flows.reconcile_payment import reconcile_payment
+from penstock.flows.route_payment import CardNeeded
 from penstock.flows.try_connectors import try_connectors
+from penstock.outcome import CardFacts
 from penstock.payment import Attempt, AttemptState, Payment, PaymentStatus
 from penstock.ports import Cascade, Work
+from penstock.routing_errors import FlowDecline
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,12 +39,14 @@ def complete_session(
 
     The same submission again gets the same answer. Raises what `begin_payment` raises, `PaymentInProgress` while
     another submission's outcome is open, `SessionNotOpen` after another one succeeded, and for a certain no
-    `PaymentFailed`, or `NoEligibleConnector` where no provider could even be reached.
+    `PaymentFailed`, `FlowDecline` where a rule of the merchant's says it, or `NoEligibleConnector` where no provider
+    could even be reached.
     """
     for _ in range(2):
-        with work() as uow:
-            begun = begin_payment(uow, cascade, caller, session_id, completion)
+        begun = _begin(work, cascade, caller, session_id, completion)
         failpoint("attempt.after_commit")
+        if isinstance(begun, Begun) and begun.route.decision.is_declined:
+            raise _declined_by_rule(begun)
         if isinstance(begun, Begun):
             return _answer(try_connectors(work, cascade, clock, begun, completion))
         payment = _look_again(work, cascade, begun)
@@ -50,6 +55,22 @@ def complete_session(
         if payment.status is not PaymentStatus.FAILED:
             raise SessionNotOpen(details={"status": "completed"})
     raise PaymentInProgress(headers={"Retry-After": "2"})
+
+
+def _begin(work: Work, cascade: Cascade, caller: Caller, session_id: str, completion: Completion) -> Begun | Standing:
+    """Begin the payment; where the rules look at the card, ask about it first, outside of any transaction."""
+    try:
+        with work() as uow:
+            return begin_payment(uow, cascade, caller, session_id, completion)
+    except CardNeeded as needed:
+        card = cascade.describe(needed.connections, completion.payment_token or "") or CardFacts()
+    with work() as uow:
+        return begin_payment(uow, cascade, caller, session_id, replace(completion, card=card))
+
+
+def _declined_by_rule(begun: Begun) -> FlowDecline:
+    own_code = begun.route.decision.error_code
+    return FlowDecline(own_code, details={"orderId": begun.payment.order_id, "paymentId": begun.payment.id})
 
 
 def _look_again(work: Work, cascade: Cascade, standing: Standing) -> Payment:

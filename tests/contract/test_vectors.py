@@ -12,7 +12,8 @@ import pytest
 import sqlalchemy as sa
 
 from storage import tables
-from tests import wire
+from tests import routes, wire
+from tests.routes import cond, us
 from tests.shop import made, refused
 from tests.shops import connect
 
@@ -265,6 +266,13 @@ def test_vector_17_a_failing_connection_is_passed_over_and_the_next_one_asked(ti
     tried = [(a["connector"], a["state"], a["message"]) for a in payments[0]["attempts"]]
     assert tried == [("plain", "not_sent", "breaker_open"), ("second", "approved", None)]
     assert len(shop.calls("second")) == 21
+    trace = routes.trace(bare_shop, done["paymentId"])
+    assert [(a["next"], a["reason"]) for a in trace["attempts"]] == [
+        ("went_on", "breaker_open"),
+        ("stopped", "approved"),
+    ]
+    listed = made(bare_shop.as_member("GET", "/routing-connectors"))["data"]
+    assert [each["health"] for each in listed] == ["degraded", "healthy"]
 
 
 def test_vector_17_declines_never_open_a_breaker(till):
@@ -295,3 +303,73 @@ def rows(shop, statement):
         found = connection.execute(statement).all()
     engine.dispose()
     return found
+
+
+def test_vector_18_a_rule_that_matched_is_not_followed_by_the_default_cascade(shop):
+    ids = routes.two_banks(shop)
+    routes.route(shop, [ids["sandbox_b"]], ([us()], [ids["sandbox"]]))
+    error = refused(shop.complete(shop.session()["id"], "tok_sandbox_decline_soft"), 402, "payment_failed")
+    assert [each["connector"] for each in error["details"]["attempts"]] == ["sandbox"]
+    trace = routes.trace(shop, error["details"]["paymentId"])
+    assert (trace["outcome"], trace["rule"], trace["connectorIds"]) == ("rule", 0, [ids["sandbox"]])
+    assert trace["attempts"][0] | {"connectorId": ""} == {
+        "number": 1,
+        "connectorId": "",
+        "connector": "sandbox",
+        "state": "declined",
+        "kind": "soft",
+        "next": "stopped",
+        "reason": "no_more_connectors",
+    }
+
+
+def test_vector_23_where_a_decline_rule_and_a_routing_rule_match_it_is_declined_and_nobody_is_asked(shop):
+    ids = routes.two_banks(shop)
+    routes.route(shop, [ids["sandbox"]], ([us()], [ids["sandbox_b"]]))
+    routes.decline(shop, us(), errorCode="flow_not_to_us")
+    session = shop.session()
+    answer = shop.complete(session["id"])
+    assert answer.status_code == 402
+    error = answer.json()["error"]
+    assert error["code"] == "flow_not_to_us"
+    assert error["docs"].endswith("/docs/errors#flow_decline")
+    payment = routes.last_payment(shop)
+    assert (payment["id"], payment["status"], payment["connector"]) == (error["details"]["paymentId"], "failed", None)
+    trace = routes.trace(shop, payment["id"])
+    assert (trace["outcome"], trace["list"], trace["rule"]) == ("declined", "card-decline", 0)
+    assert (trace["errorCode"], trace["attempts"], trace["connectors"]) == ("flow_not_to_us", [], [])
+    routes.put(shop, "/card-decline", {"rules": []})
+    assert made(shop.complete(session["id"]))["paymentStatus"] == "captured"
+
+
+def test_vector_24_yen_have_no_minor_unit(shop):
+    ids = routes.two_banks(shop)
+    above = cond("amount", "gt", currency="JPY", min=500)
+    routes.route(shop, [ids["sandbox"]], ([above], [ids["sandbox_b"]]))
+    for amount, connector in ((500, "sandbox"), (501, "sandbox_b")):
+        metadata = {"amount": amount, "currency": "JPY"}
+        session = shop.session(externalCartId=f"yen-{amount}", metadata=metadata, collect={"shippingAddress": False})
+        done = made(shop.complete(session["id"], email="ada@example.com"))
+        assert routes.last_payment(shop)["connector"] == connector, done
+
+
+def test_vector_25_a_card_whose_country_is_not_known_satisfies_no_negative_condition(shop):
+    ids = routes.two_banks(shop)
+    foreign = cond("cardCountry", "is_not_one_of", "US")
+    routes.route(shop, [ids["sandbox"]], ([foreign], [ids["sandbox_b"]]))
+    done = made(shop.complete(shop.session()["id"], "tok_sandbox_approve/visa/credit"))
+    trace = routes.trace(shop, done["paymentId"])
+    assert (trace["outcome"], trace["attempts"][0]["connector"]) == ("default", "sandbox")
+    assert "cardCountry" in trace["missing"]
+    assert trace["rules"] == [
+        {
+            "list": "payment-routing",
+            "rule": 0,
+            "matched": False,
+            "condition": 0,
+            "fact": "cardCountry",
+            "finding": "attribute_missing",
+        }
+    ]
+    done = made(shop.complete(shop.session()["id"], "tok_sandbox_approve/visa/credit/GB"))
+    assert routes.trace(shop, done["paymentId"])["attempts"][0]["connector"] == "sandbox_b"

@@ -8,6 +8,11 @@ REAL = 3
 """Of how many positive requests one keeps its generated ids: the others get real ones."""
 
 
+def is_for_people(case) -> bool:
+    """Tell whether an operation asks for a dashboard session before anything else."""
+    return "dashboard" in next(iter(case.operation.definition.raw.get("security", [])), {})
+
+
 class Ground:
     """Makes rows for generated requests. One count decides who gets real ids, so two runs send the same."""
 
@@ -24,7 +29,7 @@ class Ground:
         self.count += 1
         if case.meta is None or case.meta.generation.mode is not GenerationMode.POSITIVE or self.count % REAL == 0:
             return
-        if case.operation.path.startswith("/api-keys"):
+        if is_for_people(case):
             self._place(case)
         cart = self._path(case)
         if isinstance(case.body, dict):
@@ -51,6 +56,8 @@ class Ground:
             own = {"id": self._session()}
         elif path.startswith("/orders/"):
             own = {"id": self.order_id}
+        elif path.startswith("/payment-routing/versions/"):
+            own = {"id": self._version()}
         elif path.startswith("/connectors/"):
             own = {"id": self._connector()}
         elif path.startswith("/payments/"):
@@ -73,6 +80,26 @@ class Ground:
             self.connector_id = made(self.shop.post("/connectors", {"connector": "sandbox"}), 201)["id"]
         return self.connector_id
 
+    def _version(self):
+        """The id of a version of a list."""
+        made(self.shop.as_member("PUT", "/other-decline", {"rules": []}))
+        return made(self.shop.as_member("GET", "/payment-routing/versions?limit=1"))["data"][0]["id"]
+
+    def _lists(self, body):
+        """Give rules connections that are there and conditions that fit, in three lists of four."""
+        if self.count % 4 == 0:
+            return
+        ids = [each["id"] for each in made(self.shop.as_member("GET", "/routing-connectors"))["data"]][:1]
+        for each in [body, *body.get("draft", {}).values()]:
+            if "defaultCascade" in each:
+                each["defaultCascade"] = ids
+            for rule in each.get("rules", []):
+                rule["conditions"] = [{"type": "country", "op": "is_one_of", "values": ["US", "DE"]}]
+                if "cascade" in rule:
+                    rule["cascade"] = ids
+            if any("connections" in rule for rule in each.get("rules", [])):
+                each["rules"] = []
+
     def _account(self, body):
         if "connector" in body:
             body["connector"] = "sandbox"
@@ -81,6 +108,7 @@ class Ground:
 
     def _body(self, body, cart):
         self._account(body)
+        self._lists(body)
         if "applicationId" in body:
             body["applicationId"] = self.shop.application_id
         if "scopes" in body and self.count % 4:

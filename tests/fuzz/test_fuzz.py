@@ -14,14 +14,14 @@ from hypothesis import HealthCheck, Phase, settings
 from schemathesis import GenerationMode
 
 from handlers import spec
-from tests.fuzz.ground import Ground
+from tests.fuzz.ground import Ground, is_for_people
 from tests.shops import open_shop
 
 EXAMPLES = int(os.environ.get("PENSTOCK_FUZZ_EXAMPLES", "25"))
 SEEN: dict[str, Counter[int]] = {}
 
 # What a well-formed request may still be told: the rules' own refusals. Schema errors are not among them.
-REFUSALS = [400, 401, 402, 403, 404, 409, 410, 422, 429]
+REFUSALS = [400, 401, 402, 403, 404, 409, 410, 412, 422, 429]
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +115,7 @@ def story_of(api_schema, fuzzed_shop):
                 "X-Application-Id": self.shop.application_id,
                 "X-Throttle-Environment-Id": self.shop.environment_id,
             }
-            if case.operation.path.startswith("/api-keys"):
+            if is_for_people(case):
                 return {"headers": {"Authorization": f"Bearer {self.shop.dashboard_token}", **place}}
             return {"headers": {"X-API-Key": self.shop.secret_key}}
 

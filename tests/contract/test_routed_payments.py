@@ -1,0 +1,222 @@
+"""Payments go where the rules send them, and say why."""
+
+import pytest
+import sqlalchemy as sa
+
+from penstock.ids import new_id
+from storage import tables
+from tests import routes
+from tests.routes import cond, us
+from tests.shop import made, refused
+from tests.shops import execute
+
+
+@pytest.fixture
+def ids(shop):
+    return routes.two_banks(shop)
+
+
+def pay(shop, token="tok_sandbox_approve", *, cart=None, **session):
+    """Pay for a ready cart, and return the payment's trace."""
+    cart_id = shop.ready_cart(**(cart or {}))["id"]
+    return routes.trace(shop, made(shop.complete(shop.session(cart_id, **session)["id"], token))["paymentId"])
+
+
+def ways(trace):
+    return [(each["connector"], each["state"], each["reason"]) for each in trace["connectors"]]
+
+
+def test_without_rules_the_application_s_order_stands_and_the_trace_says_so(shop, ids):
+    trace = pay(shop)
+    assert (trace["outcome"], trace["list"], trace["rule"], trace["connectorIds"]) == (
+        "application_order",
+        None,
+        None,
+        None,
+    )
+    assert trace["versions"] == [{"list": "card-decline", "number": 0}, {"list": "payment-routing", "number": 0}]
+    assert ways(trace) == [("sandbox", "tried", None), ("sandbox_b", "not_reached", None)]
+    assert [(a["state"], a["next"], a["reason"]) for a in trace["attempts"]] == [("approved", "stopped", "approved")]
+
+
+def test_the_facts_of_a_payment_are_its_own(shop, ids):
+    trace = pay(shop, cart={"metadata": {"channel": "web", "tier": 1}}, metadata={"channel": "app"})
+    facts = trace["facts"]
+    assert facts.pop("metadata") == {"channel": "app", "tier": 1, "throttle_order_type": "one_off"}
+    assert facts == {
+        "amount": 3000,
+        "currency": "USD",
+        "paymentMethod": "card",
+        "country": "US",
+        "cardScheme": None,
+        "cardSource": "token",
+        "cardType": None,
+        "cardCountry": None,
+        "paymentSource": "ecommerce",
+    }
+    assert trace["missing"] == ["cardScheme", "cardType", "cardCountry"], "nobody was asked: no rule looks at the card"
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        us(),
+        cond("cardScheme", "is_one_of", "amex"),
+        cond("cardType", "is_one_of", "debit"),
+        cond("cardCountry", "is_not_one_of", "US"),
+        cond("cardSource", "is_one_of", "token"),
+        cond("paymentSource", "is_one_of", "ecommerce"),
+        cond("currency", "is_one_of", "USD"),
+        cond("amount", "between", currency="USD", min=29.99, max=30),
+        cond("metadata", "includes", "web", key="channel"),
+        cond("metadata", "includes", "one_off", key="throttle_order_type"),
+    ],
+    ids=lambda condition: f"{condition['type']} {condition['op']}",
+)
+def test_each_fact_can_send_a_payment_elsewhere(shop, ids, condition):
+    routes.route(shop, [ids["sandbox"]], ([condition], [ids["sandbox_b"], ids["sandbox"]]))
+    trace = pay(shop, "tok_sandbox_approve/American_Express/debit/GB", metadata={"channel": "web"})
+    assert trace["attempts"][0]["connector"] == "sandbox_b", trace
+    assert (trace["outcome"], trace["rule"]) == ("rule", 0)
+
+
+def test_the_first_rule_that_matches_wins(shop, ids):
+    b, a = ids["sandbox_b"], ids["sandbox"]
+    routes.route(shop, [a], ([us("DE")], [a]), ([us()], [b]), ([us()], [a]))
+    trace = pay(shop)
+    assert (trace["rule"], trace["attempts"][0]["connector"]) == (1, "sandbox_b")
+    assert [(step["rule"], step["matched"], step["finding"]) for step in trace["rules"]] == [
+        (0, False, "not_satisfied"),
+        (1, True, None),
+    ]
+
+
+def test_a_cascade_goes_on_after_a_certain_no_and_says_why(shop, ids):
+    routes.route(shop, [ids["sandbox_b"], ids["sandbox"]])
+    error = refused(shop.complete(shop.session()["id"], "tok_sandbox_reject_rate_limited"), 402, "payment_failed")
+    trace = routes.trace(shop, error["details"]["paymentId"])
+    assert [(a["connector"], a["next"], a["reason"]) for a in trace["attempts"]] == [
+        ("sandbox_b", "went_on", "rejected"),
+        ("sandbox", "stopped", "no_more_connectors"),
+    ]
+
+
+def test_an_open_outcome_stops_the_cascade_and_says_so(shop, ids):
+    answer = made(shop.complete(shop.session()["id"], "tok_sandbox_3ds"), 202)
+    (attempt,) = routes.trace(shop, answer["paymentId"])["attempts"]
+    assert (attempt["next"], attempt["reason"]) == ("stopped", "pending")
+
+
+def test_a_connection_that_went_inactive_is_passed_over(shop, ids):
+    routes.route(shop, [ids["sandbox"], ids["sandbox_b"]])
+    gone = tables.connections.c.id == ids["sandbox"]
+    execute(shop.house, sa.update(tables.connections).where(gone).values(is_active=False))
+    assert ways(pay(shop)) == [("sandbox_b", "tried", None), ("sandbox", "passed_over", "inactive")]
+
+
+def test_a_cascade_of_which_nobody_is_active_ends_with_no_eligible_connector(shop, ids):
+    routes.route(shop, [ids["sandbox_b"]])
+    gone = tables.connections.c.id == ids["sandbox_b"]
+    execute(shop.house, sa.update(tables.connections).where(gone).values(is_active=False))
+    refused(shop.complete(shop.session()["id"]), 422, "no_eligible_connector")
+
+
+def test_a_decline_rule_without_a_code_has_the_generic_one(shop, ids):
+    routes.decline(shop, us())
+    refused(shop.complete(shop.session()["id"]), 402, "flow_decline")
+
+
+def test_a_missing_fact_declines_nobody(shop, ids):
+    routes.decline(shop, cond("cardCountry", "is_not_one_of", "US"))
+    assert pay(shop, "tok_sandbox_approve/visa")["rules"][0]["finding"] == "attribute_missing"
+
+
+def test_a_payment_keeps_the_version_it_began_with(shop, ids):
+    routes.route(shop, [ids["sandbox"]], ([us()], [ids["sandbox_b"]]))
+    before = pay(shop)
+    routes.route(shop, [ids["sandbox"]])
+    assert routes.trace(shop, before["paymentId"]) == before
+    assert pay(shop)["versions"][1] == {"list": "payment-routing", "number": 2}
+
+
+def test_a_rule_of_another_shop_decides_nothing_here(shop, other_shop, ids):
+    routes.decline(other_shop, us())
+    assert pay(shop)["outcome"] == "application_order"
+
+
+def test_a_payment_of_nothing_goes_nowhere_and_is_not_declined(shop, ids):
+    routes.decline(shop, us())
+    cart = shop.cart()
+    shop.item(cart["id"], unitPrice=0)
+    made(shop.patch(f"/carts/{cart['id']}", {"customerEmail": "ada@example.com"}))
+    session = shop.session(cart["id"], collect={"shippingAddress": False})
+    assert routes.trace(shop, made(shop.complete(session["id"]))["paymentId"])["outcome"] == "not_routed"
+
+
+def test_a_trace_is_the_shop_s_own_and_needs_its_scope(shop, other_shop, ids):
+    payment_id = pay(shop)["paymentId"]
+    refused(other_shop.get(f"/payments/{payment_id}/routing-trace"), 404, "not_found")
+    refused(shop.get(f"/payments/{new_id()}/routing-trace"), 404, "not_found")
+    made(shop.as_member("GET", f"/payments/{payment_id}/routing-trace"))
+
+
+def simulate(shop, draft=None, **facts):
+    body = {"facts": {"amount": 3000, "currency": "USD", **facts}, **({"draft": draft} if draft else {})}
+    return shop.as_member("POST", "/payment-routing/simulate", body)
+
+
+def test_a_simulation_says_where_a_payment_would_go_and_writes_nothing(shop, ids):
+    routes.route(shop, [ids["sandbox"]], ([us()], [ids["sandbox_b"], ids["sandbox"]]))
+    told = made(simulate(shop, country="US"))
+    assert ways(told) == [("sandbox_b", "would_try", None), ("sandbox", "would_try", None)]
+    assert (told["paymentId"], told["attempts"]) == (None, [])
+    assert made(simulate(shop))["rules"][0]["finding"] == "attribute_missing"
+    assert made(shop.get("/payments"))["data"] == []
+
+
+def test_a_simulation_knows_what_a_payment_would_have_been_told(shop, ids):
+    routes.route(shop, [ids["sandbox"]], ([cond("cardScheme", "is_one_of", "amex")], [ids["sandbox_b"]]))
+    paid = pay(shop, "tok_sandbox_approve/amex/credit/US")
+    facts = paid["facts"]
+    again = made(simulate(shop, **facts))
+    assert (again["facts"], again["rule"], again["connectorIds"]) == (facts, paid["rule"], paid["connectorIds"])
+
+
+def test_a_simulation_can_try_a_draft(shop, ids):
+    draft = {"cardDecline": {"rules": [{"conditions": [us()], "errorCode": "flow_try"}]}}
+    assert made(simulate(shop, draft, country="US"))["errorCode"] == "flow_try"
+    assert made(simulate(shop, country="US"))["outcome"] == "application_order"
+    error = refused(simulate(shop, {"cardDecline": {"rules": [{"conditions": []}]}}), 422, "decline_rule_no_conditions")
+    assert error["details"][0]["pointer"] == "/draft/cardDecline/rules/0/conditions"
+
+
+def test_a_method_that_nobody_takes_passes_everybody_over(shop, ids):
+    assert {reason for _, _, reason in ways(made(simulate(shop, paymentMethod="paypal")))} == {"cannot_take"}
+
+
+def replay(shop, draft, **more):
+    return made(shop.as_member("POST", "/payment-routing/replay", {"draft": draft, **more}))
+
+
+def test_a_replay_lists_the_payments_that_would_have_gone_elsewhere(shop, ids):
+    first, second = pay(shop, metadata={"channel": "web"}), pay(shop)
+    web = cond("metadata", "includes", "web", key="channel")
+    told = replay(shop, {"cardDecline": {"rules": [{"conditions": [web]}]}})
+    assert (told["examined"], told["changed"]) == (2, 1)
+    (change,) = told["differences"]
+    assert (change["paymentId"], change["before"]["outcome"]) == (first["paymentId"], "application_order")
+    assert (change["after"]["outcome"], change["after"]["errorCode"]) == ("declined", "flow_decline")
+    default = {"paymentRouting": {"rules": [], "defaultCascade": [ids["sandbox_b"]]}}
+    assert [each["paymentId"] for each in replay(shop, default)["differences"]] == [
+        second["paymentId"],
+        first["paymentId"],
+    ]
+    assert replay(shop, default, limit=1)["examined"] == 1
+    assert routes.trace(shop, first["paymentId"]) == first
+
+
+def test_a_replay_of_what_stands_changes_nothing(shop, ids):
+    rules = routes.route(shop, [ids["sandbox"]], ([us()], [ids["sandbox_b"]]))
+    pay(shop)
+    assert replay(shop, {"paymentRouting": rules})["changed"] == 0
+    assert replay(shop, {})["examined"] == 1
