@@ -80,34 +80,33 @@ class CartRows:
 
     def get_for_update(self, cart_id: str) -> Cart | None:
         """Return a cart with its lines and hold its row until the block ends."""
-        row = self._connection.row(_GET_FOR_UPDATE, {"id": cart_id})
-        if row is None:
-            return None
-        return _from_row(row, self._connection.rows(_ITEMS, {"id": cart_id}), self._connection.scope)
+        one = {"id": cart_id}
+        found, items = self._connection.batch([(_GET_FOR_UPDATE, one), (_ITEMS, one)])
+        return _from_row(found[0], items, self._connection.scope) if found else None
 
     def add(self, cart: Cart) -> None:
         """Write a new cart with its lines and events."""
-        self._connection.run(_ADD, _to_row(cart))
+        self._connection.put(_ADD, _to_row(cart))
         lines = [_item_to_row(cart.id, item, index) for index, item in enumerate(cart.items, 1)]
-        self._connection.run_many(_ADD_FIRST_ITEMS, lines)
+        self._connection.put(_ADD_FIRST_ITEMS, *lines)
         write_events(self._connection, "cart", cart.id, cart, self._now)
 
     def save(self, cart: Cart) -> None:
         """Write the cart's own row and its events."""
-        self._connection.run(_SAVE, _to_row(cart))
+        self._connection.put(_SAVE, _to_row(cart))
         write_events(self._connection, "cart", cart.id, cart, self._now)
 
     def add_item(self, cart_id: str, item: LineItem) -> None:
         """Write a new line behind the others."""
-        self._connection.run(_ADD_ITEM, _item_to_row(cart_id, item, 0))
+        self._connection.put(_ADD_ITEM, _item_to_row(cart_id, item, 0))
 
     def save_item(self, item: LineItem) -> None:
         """Write a line's quantity, amounts and metadata."""
-        self._connection.run(_SAVE_ITEM, {"id": item.id, **{name: getattr(item, name) for name in _ITEM_CHANGED}})
+        self._connection.put(_SAVE_ITEM, {"id": item.id, **{name: getattr(item, name) for name in _ITEM_CHANGED}})
 
     def remove_item(self, item_id: str) -> None:
         """Delete a line."""
-        self._connection.run(_REMOVE_ITEM, {"id": item_id})
+        self._connection.put(_REMOVE_ITEM, {"id": item_id})
 
     def events(self, cart_id: str, *, after: int, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return events in the wire's shape, by sequence. A payload is an `orjson.Fragment`."""

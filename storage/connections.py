@@ -69,12 +69,12 @@ class ConnectionRows:
 
     def add(self, connection: Connection) -> None:
         """Write a new connection."""
-        self._connection.run(_ADD, {**self._to_row(connection), "deleted_at": None})
+        self._connection.put(_ADD, {**self._to_row(connection), "deleted_at": None})
 
     def save(self, connection: Connection) -> None:
         """Write what may change of a connection."""
         row = self._to_row(connection)
-        self._connection.run(_SAVE, {"id": connection.id, **{name: row[name] for name in _CHANGING}})
+        self._connection.put(_SAVE, {"id": connection.id, **{name: row[name] for name in _CHANGING}})
 
     def is_used(self, connection_id: str) -> bool:
         """Tell whether a payment was ever tried there."""
@@ -82,7 +82,7 @@ class ConnectionRows:
 
     def remove(self, connection_id: str) -> None:
         """Mark a connection as deleted. `storage.rotation` purges its row when no payment can need it any more."""
-        self._connection.run(_REMOVE, {"id": connection_id, "is_active": False, "deleted_at": self._now})
+        self._connection.put(_REMOVE, {"id": connection_id, "is_active": False, "deleted_at": self._now})
 
     def _one(self, statement: Statement, connection_id: str) -> Connection | None:
         row = self._connection.row(statement, {"id": connection_id})

@@ -56,8 +56,12 @@ class Connection(ABC):
         """Write, and return how many rows were touched."""
 
     @abstractmethod
-    def run_many(self, statement: Statement, values: Sequence[Values]) -> None:
-        """Write once for each set of values."""
+    def put(self, statement: Statement, *values: Values) -> None:
+        """Write once for each set of values, at the latest when the block ends; what fails may fail only then."""
+
+    @abstractmethod
+    def batch(self, asked: Sequence[tuple[Statement, Values]]) -> list[list[Any]]:
+        """Return all rows of each of several statements, run one after the other, in one trip to the server."""
 
 
 class Database(ABC):

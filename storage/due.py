@@ -54,11 +54,11 @@ class DueRows:
             "lease_until": None,
             "attempts": 0,
         }
-        self._connection.run(_ADD, row)
+        self._connection.put(_ADD, row)
 
     def done(self, kind: str, object_id: str) -> None:
         """Delete the row, if there is one."""
-        self._connection.run(_DONE, {"kind": kind, "object_id": object_id})
+        self._connection.put(_DONE, {"kind": kind, "object_id": object_id})
 
 
 class DueTable:

@@ -33,4 +33,4 @@ class EmbedConfigRows:
         """Write the whole configuration."""
         row = {name: getattr(config, name) for name in _OWN}
         row["allowed_origins"] = list(config.allowed_origins)
-        self._connection.run(_PUT, {**row, "updated_at": self._now})
+        self._connection.put(_PUT, {**row, "updated_at": self._now})

@@ -31,4 +31,4 @@ def write_events(connection: ScopedConnection, kind: str, object_id: str, record
         }
         for draft in drafts
     ]
-    connection.run_many(_ADD, rows)
+    connection.put(_ADD, *rows)

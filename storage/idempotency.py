@@ -84,11 +84,11 @@ class IdempotencyRows:
         """Keep the answer for repeats of the request."""
         names = {"principal_id": principal_id, "operation": operation, "key": key}
         kept = {"status": answer.status, "body": answer.body, "headers": dict(answer.headers)}
-        self._connection.run(_STORE, {**names, **kept})
+        self._connection.put(_STORE, {**names, **kept})
 
     def forget(self, principal_id: str, operation: str, key: str) -> None:
         """Free a claimed key that has no answer yet."""
-        self._connection.run(_FORGET, {"principal_id": principal_id, "operation": operation, "key": key})
+        self._connection.put(_FORGET, {"principal_id": principal_id, "operation": operation, "key": key})
 
     def _look(self, row: Any, names: dict[str, Any], fresh: dict[str, Any]) -> StoredAnswer | None:
         is_old = row.expires_at <= self._now
@@ -98,7 +98,7 @@ class IdempotencyRows:
             return StoredAnswer(row.status, bytes(row.body), row.headers)
         if not is_old and row.lease_until > self._now:
             raise IdempotencyInProgress(headers=RETRY_AFTER)
-        self._connection.run(_TAKE_OVER, {**names, **fresh})
+        self._connection.put(_TAKE_OVER, {**names, **fresh})
         return None
 
 

@@ -237,7 +237,7 @@ class Touches:
     def _write(self, key_id: str, now: datetime) -> None:
         try:
             with self._database.writing() as connection:
-                connection.run(_TOUCH, {"key_id": key_id, "at": now})
+                connection.put(_TOUCH, {"key_id": key_id, "at": now})
         except Exception:  # noqa: BLE001  nobody waits for this, and the next request tries again
             _log.warning("last_used_not_written", key_id=key_id)
 

@@ -37,7 +37,7 @@ class KeyRows:
 
     def add(self, key: ApiKey) -> None:
         """Write a new key."""
-        self._connection.run(_ADD, key_to_row(key))
+        self._connection.put(_ADD, key_to_row(key))
 
     def revoke(self, key_id: str, at: datetime) -> bool:
         """Revoke an active key; False where there is none with this id."""

@@ -64,25 +64,24 @@ class OrderRows:
 
     def get_for_update(self, order_id: str) -> Order | None:
         """Return an order with its lines and hold its row until the block ends."""
-        row = self._connection.row(_GET_FOR_UPDATE, {"id": order_id})
-        if row is None:
-            return None
-        return _from_row(row, self._connection.rows(_LINES, {"id": order_id}), self._connection.scope)
+        one = {"id": order_id}
+        found, lines = self._connection.batch([(_GET_FOR_UPDATE, one), (_LINES, one)])
+        return _from_row(found[0], lines, self._connection.scope) if found else None
 
     def add(self, order: Order) -> None:
         """Write a new order with its lines and events."""
-        self._connection.run(_ADD, _to_row(order))
+        self._connection.put(_ADD, _to_row(order))
         self._add_lines(order)
         write_events(self._connection, "order", order.id, order, self._now)
 
     def save(self, order: Order) -> None:
         """Write the order's own row and its events; not its lines."""
-        self._connection.run(_SAVE, _to_row(order))
+        self._connection.put(_SAVE, _to_row(order))
         write_events(self._connection, "order", order.id, order, self._now)
 
     def replace_lines(self, order: Order) -> None:
         """Write the order's lines in place of those that are there."""
-        self._connection.run(_REMOVE_LINES, {"id": order.id})
+        self._connection.put(_REMOVE_LINES, {"id": order.id})
         self._add_lines(order)
 
     def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Page:
@@ -97,7 +96,7 @@ class OrderRows:
 
     def _add_lines(self, order: Order) -> None:
         rows = [_line_to_row(order.id, line, index) for index, line in enumerate(order.lines, 1)]
-        self._connection.run_many(_ADD_LINES, rows)
+        self._connection.put(_ADD_LINES, *rows)
 
 
 def pattern(text: str) -> str:

@@ -61,19 +61,18 @@ class PaymentRows:
 
     def get_for_update(self, payment_id: str) -> Payment | None:
         """Return a payment with its attempts and hold its row until the block ends."""
-        row = self._connection.row(_GET_FOR_UPDATE, {"id": payment_id})
-        if row is None:
-            return None
-        return _from_row(row, self._connection.rows(_ATTEMPTS, {"id": payment_id}), self._connection.scope)
+        one = {"id": payment_id}
+        found, attempts = self._connection.batch([(_GET_FOR_UPDATE, one), (_ATTEMPTS, one)])
+        return _from_row(found[0], attempts, self._connection.scope) if found else None
 
     def add(self, payment: Payment) -> None:
         """Write a new payment with its attempts, transactions and events."""
-        self._connection.run(_ADD, _to_row(payment))
+        self._connection.put(_ADD, _to_row(payment))
         self._write_rest(payment, payment.attempts)
 
     def save(self, payment: Payment) -> None:
         """Write the payment's row, its last two attempts, its new transactions and its events."""
-        self._connection.run(_SAVE, _to_row(payment))
+        self._connection.put(_SAVE, _to_row(payment))
         self._write_rest(payment, payment.attempts[-_CHANGING:])
 
     def post(self, posting: Posting) -> None:
@@ -91,7 +90,7 @@ class PaymentRows:
             }
             for entry in posting.entries
         ]
-        self._connection.run_many(_ADD_ENTRY, entries)
+        self._connection.put(_ADD_ENTRY, *entries)
 
     def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Page:
         """Return a page of payments, newest first.
@@ -112,9 +111,9 @@ class PaymentRows:
     def _write_rest(self, payment: Payment, attempts: Sequence[Attempt]) -> None:
         # In order: the attempt that ended has to leave the index of open ones before the next comes into it.
         for attempt in attempts:
-            self._connection.run(_PUT_ATTEMPT, _attempt_to_row(attempt))
+            self._connection.put(_PUT_ATTEMPT, _attempt_to_row(attempt))
         made, payment.transactions = payment.transactions, []
-        self._connection.run_many(_ADD_TRANSACTION, [_transaction_to_row(each) for each in made])
+        self._connection.put(_ADD_TRANSACTION, *[_transaction_to_row(each) for each in made])
         write_events(self._connection, "payment", payment.id, payment, self._now)
 
 

@@ -7,8 +7,7 @@ from contextlib import suppress
 from typing import Any, Final
 
 import psycopg
-from psycopg.pq import ExecStatus
-from psycopg.types.numeric import Int8Dumper
+from psycopg.pq.abc import PGresult
 from psycopg.types.string import TextLoader
 from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.engine import URL
@@ -22,6 +21,7 @@ from storage.database import (
     LockTimeout,
     ReadOnlyBlock,
 )
+from storage.link import Link, Lost, Step
 from storage.statement import Statement, Values
 
 POOL_WAIT_SECONDS: Final = 10.0
@@ -36,105 +36,103 @@ SETTINGS: Final = {
 _COLLISIONS: Final = frozenset({"40001", "40P01"})
 _LOCK_TIMEOUT: Final = "55P03"
 _OUTSIDE: Final = ("08", "25006", "53", "57", "58")
-_STATEMENTS_KEPT: Final = 500
 
-Cursor = psycopg.Cursor[tuple[Any, ...]]
+_BEGIN: Final[Step] = ("BEGIN", ())
+_COMMIT: Final[Step] = ("COMMIT", ())
 
 
 class PostgresqlConnection(Connection):
-    """An open block on a PostgreSQL connection."""
+    """An open block on a PostgreSQL connection. What is only to be written waits for the next question, or the commit."""
 
-    __slots__ = ("_database", "_is_fresh", "_is_writing", "cursor")
+    __slots__ = ("_database", "_is_fresh", "_is_writing", "_waiting", "link")
 
     def __init__(self, database: "PostgresqlDatabase", *, is_writing: bool) -> None:
         self._database = database
         self._is_writing = is_writing
-        self.cursor = database.take()
+        self._waiting: list[Step] = [_BEGIN] if is_writing else []
         self._is_fresh = True
-        if is_writing:
-            try:
-                self._begin()
-            except BaseException:
-                database.give_back(self.cursor)
-                raise
+        self.link = database.take()
 
     def rows(self, statement: Statement, values: Values) -> list[Any]:
         """Return all rows of a statement."""
-        ready = statement.ready(self._database.dialect)
-        make = ready.row
-        return [make(raw) for raw in self._execute(ready.sql, ready.bind(values)).fetchall()]
+        return self.batch([(statement, values)])[0]
 
     def row(self, statement: Statement, values: Values) -> Any:
         """Return the first row of a statement, or None."""
-        ready = statement.ready(self._database.dialect)
-        raw = self._execute(ready.sql, ready.bind(values)).fetchone()
-        return None if raw is None else ready.row(raw)
+        found = self.rows(statement, values)
+        return found[0] if found else None
+
+    def batch(self, asked: Sequence[tuple[Statement, Values]]) -> list[list[Any]]:
+        """Return all rows of each statement."""
+        ready = [(statement.ready(self._database.dialect), values) for statement, values in asked]
+        results = self._send([(one.sql, one.bind(values)) for one, values in ready])
+        read = self.link.rows
+        return [[one.row(raw) for raw in read(result)] for (one, _), result in zip(ready, results, strict=True)]
 
     def first(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
         """Return the first row of SQL as the driver has it, or None."""
-        return self._execute(sql, values).fetchone()
+        found = self.link.rows(self._send([(sql, values)])[0])
+        return found[0] if found else None
 
     def run(self, statement: Statement, values: Values) -> int:
         """Write, and return how many rows were touched."""
         self._assert_writing()
         ready = statement.ready(self._database.dialect)
-        return self._execute(ready.sql, ready.bind(values)).rowcount
+        return self._send([(ready.sql, ready.bind(values))])[0].command_tuples or 0
 
-    def run_many(self, statement: Statement, values: Sequence[Values]) -> None:
-        """Write once for each set of values."""
-        if len(values) == 1:
-            self.run(statement, values[0])
-            return
+    def put(self, statement: Statement, *values: Values) -> None:
+        """Write once for each set of values, at the latest when the block ends."""
         self._assert_writing()
         ready = statement.ready(self._database.dialect)
-        try:
-            self.cursor.executemany(ready.sql, [ready.bind(each) for each in values])
-        except psycopg.Error as exc:
-            raise _translated(exc) from exc
+        self._waiting += [(ready.sql, ready.bind(each)) for each in values]
 
     def commit(self) -> None:
         """Keep what was done. Raises where the server undid it instead, as it does after an error that nobody passed on."""
-        if self._control(b"COMMIT") != b"COMMIT":
+        if self._is_fresh:
+            if self._waiting == [_BEGIN]:
+                return
+            # Not with the commit: where the connection turns out to be gone, all of this may be sent once more.
+            self._send([])
+        if self._send([_COMMIT])[0].command_status != b"COMMIT":
             raise DatabaseUnavailable("The transaction was undone.")
 
     def abandon(self) -> None:
         """Undo what was done and give the connection back, whatever state it is in."""
         # Where this fails the connection is gone, and the transaction with it.
-        with suppress(psycopg.Error, DatabaseUnavailable):
-            self._control(b"ROLLBACK")
-        self._database.give_back(self.cursor)
+        with suppress(psycopg.Error):
+            if self.link.connection.pgconn.transaction_status:
+                self.link.send([("ROLLBACK", ())])
+        self._database.give_back(self.link)
 
-    def _execute(self, sql: str, values: Sequence[Any]) -> Cursor:
+    def raw(self) -> psycopg.Cursor[Any]:
+        """Return psycopg's cursor in this block, for SQL by hand."""
+        if self._waiting:
+            self._send([])
+        return self.link.connection.cursor()
+
+    def _send(self, steps: Sequence[Step]) -> list[PGresult]:
+        """Run what waits and these steps, and return what these came to."""
+        waiting, self._waiting = self._waiting, []
+        every = [*waiting, *steps]
         try:
-            done = self.cursor.execute(sql, values)
-        except psycopg.Error as exc:
-            if not (self._is_fresh and self.cursor.connection.closed):
-                raise _translated(exc) from exc
+            results = self.link.send(every)
+        except Lost as exc:
+            if not self._is_fresh:
+                raise DatabaseUnavailable from exc
             # Nothing was asked of this block yet: the server went away while the connection lay idle.
-            self.cursor = self._database.renew(self.cursor)
             self._is_fresh = False
-            return self._execute(sql, values)
+            self.link = self._database.renew(self.link)
+            results = self._again(every)
+        except psycopg.Error as exc:
+            raise _translated(exc) from exc
         self._is_fresh = False
-        return done
+        return results[len(waiting) :]
 
-    def _begin(self) -> None:
-        if self._control(b"BEGIN") is None:
-            # The server went away while the connection lay idle.
-            self.cursor = self._database.renew(self.cursor)
-            self._control(b"BEGIN")
-        self._is_fresh = False
-
-    def _control(self, command: bytes) -> bytes | None:
-        """Run a word of transaction control by the shortest way; None where the connection is gone."""
-        result = self.cursor.connection.pgconn.exec_(command)
-        if result.status == ExecStatus.COMMAND_OK:
-            return result.command_status
-        if self.cursor.connection.closed:
-            if command == b"BEGIN" and self._is_fresh:
-                self._is_fresh = False
-                return None
-            raise DatabaseUnavailable
-        raise _translated(psycopg.errors.error_from_result(result))
+    def _again(self, steps: Sequence[Step]) -> list[PGresult]:
+        try:
+            return self.link.send(steps)
+        except psycopg.Error as exc:
+            raise _translated(exc) from exc
 
     def _assert_writing(self) -> None:
         if not self._is_writing:
@@ -146,7 +144,7 @@ class PostgresqlDatabase(Database):
 
     def __init__(self, url: URL, *, pool_size: int) -> None:
         super().__init__(url, PGDialect_psycopg(paramstyle="format"))  # type: ignore[no-untyped-call]  # untyped there
-        self._idle: deque[Cursor] = deque()
+        self._idle: deque[Link] = deque()
         self._free = threading.BoundedSemaphore(pool_size)
         self._is_closed = False
 
@@ -177,24 +175,24 @@ class PostgresqlDatabase(Database):
         """Make room for the next."""
         self._free.release()
 
-    def take(self) -> Cursor:
-        """Return a connection's cursor, the last one given back if there is one."""
+    def take(self) -> Link:
+        """Return a connection, the last one given back if there is one."""
         try:
             return self._idle.pop()
         except IndexError:
             return self._connect()
 
-    def give_back(self, cursor: Cursor) -> None:
+    def give_back(self, link: Link) -> None:
         """Keep a connection for the next block, unless it is of no use any more."""
-        connection = cursor.connection
+        connection = link.connection
         if self._is_closed or connection.closed or connection.pgconn.transaction_status:
             connection.close()
         else:
-            self._idle.append(cursor)
+            self._idle.append(link)
 
-    def renew(self, cursor: Cursor) -> Cursor:
+    def renew(self, link: Link) -> Link:
         """Return a new connection in place of one that the server has closed, as it has closed the idle ones."""
-        cursor.connection.close()
+        link.connection.close()
         self._close_idle()
         return self._connect()
 
@@ -202,23 +200,19 @@ class PostgresqlDatabase(Database):
         while self._idle:
             self._idle.pop().connection.close()
 
-    def _connect(self) -> Cursor:
+    def _connect(self) -> Link:
         _, given = self.dialect.create_connect_args(self.url)
         options = " ".join(f"-c {name}={value}" for name, value in SETTINGS.items())
         try:
             connection = psycopg.connect(
                 **{"connect_timeout": CONNECT_SECONDS, **given, "options": f"{given.get('options', '')} {options}"},
                 autocommit=True,
-                prepare_threshold=2,
             )
         except psycopg.Error as exc:
             raise DatabaseUnavailable from exc
-        connection.prepared_max = _STATEMENTS_KEPT
         for name in ("uuid", "json"):
             connection.adapters.register_loader(name, TextLoader)
-        # One width for all integers, or each mixture of small and large ones is prepared as a statement of its own.
-        connection.adapters.register_dumper(int, Int8Dumper)
-        return connection.cursor()
+        return Link(connection)
 
 
 class Block:
@@ -247,7 +241,7 @@ class Block:
             if self._is_writing:
                 self._end(connection, is_good=kind is None)
             else:
-                self._database.give_back(connection.cursor)
+                self._database.give_back(connection.link)
         finally:
             self._database.leave()
 
@@ -260,7 +254,7 @@ class Block:
             raise
         finally:
             if is_good:
-                self._database.give_back(connection.cursor)
+                self._database.give_back(connection.link)
             else:
                 connection.abandon()
 

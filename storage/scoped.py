@@ -108,7 +108,10 @@ class ScopedConnection:
         """Write, and return how many rows it touched."""
         return self._connection.run(statement, {**self._scope, **values})
 
-    def run_many(self, statement: Statement, values: Sequence[Values]) -> None:
-        """Write once for each set of values."""
-        if values:
-            self._connection.run_many(statement, [{**self._scope, **each} for each in values])
+    def put(self, statement: Statement, *values: Values) -> None:
+        """Write once for each set of values, at the latest when the block ends; what fails may fail only then."""
+        self._connection.put(statement, *({**self._scope, **each} for each in values))
+
+    def batch(self, asked: Sequence[tuple[Statement, Values]]) -> list[list[Any]]:
+        """Return all rows of each of several statements, run one after the other, in one trip to the server."""
+        return self._connection.batch([(statement, {**self._scope, **values}) for statement, values in asked])

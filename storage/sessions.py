@@ -53,12 +53,12 @@ class SessionRows:
 
     def add(self, session: CheckoutSession) -> None:
         """Write a new session and its events."""
-        self._connection.run(_ADD, _to_row(session))
+        self._connection.put(_ADD, _to_row(session))
         write_events(self._connection, "checkout_session", session.id, session, self._now)
 
     def save(self, session: CheckoutSession) -> None:
         """Write what may change of a session, and its events."""
-        self._connection.run(_SAVE, _to_row(session))
+        self._connection.put(_SAVE, _to_row(session))
         write_events(self._connection, "checkout_session", session.id, session, self._now)
 
 

@@ -61,14 +61,16 @@ class SqliteConnection(Connection):
         ready = statement.ready(self._dialect)
         return self._execute(ready.sql, ready.bind(values)).rowcount
 
-    def run_many(self, statement: Statement, values: Sequence[Values]) -> None:
+    def put(self, statement: Statement, *values: Values) -> None:
         """Write once for each set of values."""
         self._assert_writing()
         ready = statement.ready(self._dialect)
-        try:
-            self._cursor.executemany(ready.sql, [ready.bind(each) for each in values])
-        except sqlite3.Error as exc:
-            raise _translated(exc) from exc
+        for each in values:
+            self._execute(ready.sql, ready.bind(each))
+
+    def batch(self, asked: Sequence[tuple[Statement, Values]]) -> list[list[Any]]:
+        """Return all rows of each statement."""
+        return [self.rows(statement, values) for statement, values in asked]
 
     def _execute(self, sql: str, values: Sequence[Any]) -> sqlite3.Cursor:
         try:

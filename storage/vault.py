@@ -54,7 +54,7 @@ class Vault:
             key = new_data_key(new_id(), FIRST)
             wrapped = self.masters.wrap(key, connection.scope)
             kept = {"master_key": wrapped.master_key, "wrapped": wrapped.sealed}
-            connection.run(_ADD, {"id": key.id, "version": key.version, "created_at": now, **kept})
+            connection.put(_ADD, {"id": key.id, "version": key.version, "created_at": now, **kept})
             row = connection.row(_NEWEST, {})  # another transaction may have been first
         return self._unwrapped(connection, row)
 

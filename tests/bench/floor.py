@@ -100,7 +100,7 @@ def caller(request: Request) -> tuple[str, tuple[str, str, str]]:
 
 def cursor(block: Any) -> Any:
     """Return the driver's cursor of an open block."""
-    return block._cursor if IS_SQLITE else block.cursor
+    return block._cursor if IS_SQLITE else block.raw()
 
 
 def item_out(row: Sequence[Any]) -> dict[str, Any]:
