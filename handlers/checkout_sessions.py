@@ -11,6 +11,7 @@ from penstock.clock import rfc3339
 from penstock.errors import AllowedMethodsUnsupported, NotFound, SessionNotFound
 from penstock.flows.begin_payment import Completion
 from penstock.flows.complete_session import complete_session as complete
+from penstock.flows.end_session import end_session
 from penstock.flows.open_session import open_proxy_session, open_session
 from penstock.payment import PROXY_METHOD
 from penstock.ports import UnitOfWork, Work
@@ -33,6 +34,18 @@ def create_session(uow: UnitOfWork, caller: Caller, house: House, body: Json) ->
     collect = body.get("collect") or {}
     wanted = Collect(collect.get("shippingAddress", True), collect.get("billingAddress", False))
     session, cart = open_session(uow, caller, {**snake_in(body), "collect": wanted})
+    hosted, embed = house.links.hosted(session.id), house.links.embed(session.id)
+    return session_out(session, hosted=hosted, embed=embed, cart=cart)
+
+
+def cancel_session(work: Work, house: House, id_: str) -> Json:
+    session, cart = end_session(work, house.cascade, id_, "cancelled")
+    hosted, embed = house.links.hosted(session.id), house.links.embed(session.id)
+    return session_out(session, hosted=hosted, embed=embed, cart=cart)
+
+
+def expire_session(work: Work, house: House, id_: str) -> Json:
+    session, cart = end_session(work, house.cascade, id_, "expired")
     hosted, embed = house.links.hosted(session.id), house.links.embed(session.id)
     return session_out(session, hosted=hosted, embed=embed, cart=cart)
 

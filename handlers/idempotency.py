@@ -39,7 +39,7 @@ class Replayed(BaseException):
 class Claim:
     """One request under one key."""
 
-    __slots__ = ("_fingerprint", "_key", "_operation", "_place", "_principal_id", "_seal", "is_made")
+    __slots__ = ("_fingerprint", "_key", "_operation", "_place", "_principal_id", "_seal", "is_made", "ref")
 
     def __init__(self, operation: str, key: str, caller: Caller, fingerprint: str, seal: Seal) -> None:
         self._operation = operation
@@ -50,6 +50,7 @@ class Claim:
         scope = caller.scope
         place = (scope.workspace_id, scope.environment_id, scope.application_id, caller.principal_id, operation, key)
         self._place = "\n".join(place).encode()
+        self.ref = hashlib.sha256(self._place).hexdigest()
         self.is_made = False
 
     def make(self, uow: UnitOfWork) -> None:
@@ -182,15 +183,22 @@ class BoundWork:
 
     def __call__(self, *, read: bool = False) -> AbstractContextManager[UnitOfWork]:
         """Open one block."""
-        if read or self._claim is None or self._claim.is_made:
+        if read or self._claim is None:
             return self._open(self._caller.scope, read=read)
-        return self._first(self._claim)
+        return self._later(self._claim) if self._claim.is_made else self._first(self._claim)
+
+    @contextmanager
+    def _later(self, claim: Claim) -> Iterator[UnitOfWork]:
+        with self._open(self._caller.scope) as uow:
+            uow.request_ref = claim.ref
+            yield uow
 
     @contextmanager
     def _first(self, claim: Claim) -> Iterator[UnitOfWork]:
         try:
             with self._open(self._caller.scope) as uow:
                 claim.make(uow)
+                uow.request_ref = claim.ref
                 yield uow
         except BaseException:
             # Rolled back, and the claim with it.

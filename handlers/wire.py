@@ -7,6 +7,8 @@ from typing import Any
 from penstock.cart import Cart, LineItem, ShippingSelection, TaxLine
 from penstock.clock import rfc3339
 from penstock.flows.complete_session import Completed
+from penstock.flows.take_step import Followed
+from penstock.follow_up import transaction_of
 from penstock.order import Order, OrderLine
 from penstock.ports import Offer
 from penstock.pricing import Totals, price_line
@@ -217,6 +219,19 @@ def completed_out(completed: Completed) -> Json:
         "amount": completed.amount,
         "currency": completed.currency,
         "subscriptionId": None,
+    }
+
+
+def refunded_out(followed: Followed) -> Json:
+    payment, refund = followed.payment, transaction_of(followed.step)
+    return {
+        "id": payment.id,
+        "status": payment.status.value,
+        "refundedAmount": payment.amount_refunded,
+        "currency": payment.currency,
+        "transactionId": refund.id,
+        "transactionStatus": refund.status,
+        "transactionAmount": refund.amount,
     }
 
 

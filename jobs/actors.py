@@ -14,6 +14,7 @@ import structlog
 from jobs.relay import DueRows
 from penstock.clock import Clock
 from penstock.flows.expire_session import expire_session
+from penstock.flows.reconcile_follow_up import RECONCILE_STEP, reconcile_follow_up, review_follow_up
 from penstock.flows.reconcile_payment import flag_for_review, reconcile_payment
 from penstock.flows.settle_payment import RECONCILE, SCHEDULE
 from penstock.ports import Cascade, DueRow, OpenWork
@@ -57,6 +58,7 @@ class Runner:
         self._rows = rows
         self._kinds: Mapping[str, Callable[[DueRow], None]] = {
             RECONCILE: self._reconcile_payment,
+            RECONCILE_STEP: self._reconcile_follow_up,
             "expire_session": self._expire_session,
         }
 
@@ -92,6 +94,18 @@ class Runner:
                 self._rows.put_off(row, run_at)
                 return
             flag_for_review(work, row.object_id)
+        with work() as uow:
+            uow.due.done(row.kind, row.object_id)
+
+    def _reconcile_follow_up(self, row: DueRow) -> None:
+        work = partial(self._rooms.work, row.scope)
+        step = reconcile_follow_up(work, self._rooms.cascade, row.object_id)
+        if step is not None and step.is_open:
+            run_at = next_look(row.attempt, since=step.started_at, now=self._rooms.clock.now())
+            if run_at is not None:
+                self._rows.put_off(row, run_at)
+                return
+            review_follow_up(work, row.object_id)
         with work() as uow:
             uow.due.done(row.kind, row.object_id)
 

@@ -382,6 +382,7 @@ class ServiceUnavailable(ApiError):
 def all_errors() -> dict[str, type[ApiError]]:
     """Return every error class that has a code, by code."""
     import_module("penstock.routing_errors")
+    import_module("penstock.payment_errors")
     found: dict[str, type[ApiError]] = {}
     queue: list[type[ApiError]] = [ApiError]
     while queue:

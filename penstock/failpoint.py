@@ -23,6 +23,9 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "order.before_commit": "the order is written but not committed",
     "event.before_insert": "a change is written; its event is not yet",
     "rotation.after_commit": "some data keys are wrapped anew and committed; the others are not",
+    "step.before_insert": "a capture, void or refund was decided under its payment's lock; it is not written yet",
+    "step.after_commit": "a capture, void or refund is committed; no provider was called yet",
+    "step.after_send": "the provider has answered for it; nothing of that is written yet",
     "reconcile.after_lookup": "the provider was asked again; nothing of its answer is written yet",
 }
 

@@ -31,6 +31,12 @@ class Posting:
             raise ValueError("a posting sums to zero")
 
 
+def refund_posting(payment: Payment, amount: int, now: datetime) -> Posting:
+    """Return the posting of refunded money: the provider has given ``amount`` minor units of the sale back."""
+    entries = (Entry("refunds", amount), Entry(f"provider:{payment.connector}", -amount))
+    return Posting(new_id(), payment.id, "refund", payment.currency, entries, now)
+
+
 def capture_posting(payment: Payment, now: datetime) -> Posting:
     """Return the posting of captured money: the provider owes it, the order has it."""
     amount = payment.amount_captured

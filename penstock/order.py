@@ -84,17 +84,26 @@ class Order(Recorded):
     def follow(self, payment: Payment, now: datetime) -> None:
         """Take over what its payment came to: captured money starts the work, a pending one waits."""
         before = (self.status, self.payment_status)
-        self.payment_status = payment.status
-        if payment.status in (PaymentStatus.AUTHORIZED, PaymentStatus.CAPTURED):
-            done = payment.status is PaymentStatus.CAPTURED and not any(line.requires_shipping for line in self.lines)
-            self.status = OrderStatus.COMPLETED if done else OrderStatus.PROCESSING
-        elif self.status is OrderStatus.DRAFT:
-            self.status = OrderStatus.PENDING
+        self.payment_status, self.status = payment.status, self._status_after(payment)
         if before == (self.status, self.payment_status):
             return
         self.updated_at = now
-        kind = "order.completed" if self.status is OrderStatus.COMPLETED else "order.updated"
-        self.note(kind, self.summary())
+        self.note(
+            _TOLD.get(self.status, "order.updated") if self.status is not before[0] else "order.updated", self.summary()
+        )
+
+    def _status_after(self, payment: Payment) -> OrderStatus:
+        is_new = self.status in (OrderStatus.DRAFT, OrderStatus.PENDING, OrderStatus.PROCESSING)
+        match payment.status:
+            case PaymentStatus.AUTHORIZED | PaymentStatus.CAPTURED if is_new:
+                is_paid = payment.status is PaymentStatus.CAPTURED
+                ships = any(line.requires_shipping for line in self.lines)
+                return OrderStatus.COMPLETED if is_paid and not ships else OrderStatus.PROCESSING
+            case PaymentStatus.VOIDED | PaymentStatus.REFUNDED if is_new:
+                return OrderStatus.CANCELLED
+            case PaymentStatus.REFUNDED if self.status is OrderStatus.COMPLETED:
+                return OrderStatus.CLOSED
+        return OrderStatus.PENDING if self.status is OrderStatus.DRAFT else self.status
 
     def summary(self) -> dict[str, Any]:
         """Return what every order event carries."""
@@ -107,6 +116,9 @@ class Order(Recorded):
             "currency": self.currency,
             "total": self.totals.total,
         }
+
+
+_TOLD = {OrderStatus.COMPLETED: "order.completed", OrderStatus.CANCELLED: "order.cancelled"}
 
 
 def order_line(cart: Cart, index: int) -> OrderLine:

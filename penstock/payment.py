@@ -105,6 +105,8 @@ class Payment(Recorded):
     amount_authorized: int = 0
     amount_captured: int = 0
     amount_refunded: int = 0
+    amount_refunding: int = 0
+    """What open refunds may have given back by now."""
     connector: str | None = None
     provider_ref: str | None = None
     decline_kind: str | None = None
@@ -119,6 +121,11 @@ class Payment(Recorded):
     def money(self) -> Money:
         """The amount asked for."""
         return Money(self.amount, self.currency)
+
+    @property
+    def refundable(self) -> int:
+        """What can still be given back: nothing that an open refund may have given back already."""
+        return self.amount_captured - self.amount_refunded - self.amount_refunding
 
     @property
     def is_open(self) -> bool:
@@ -221,6 +228,8 @@ class Payment(Recorded):
             "status": self.status.value,
             "pendingReason": self.pending_reason,
             "amount": self.amount,
+            "amountCaptured": self.amount_captured,
+            "amountRefunded": self.amount_refunded,
             "currency": self.currency,
             "method": self.method,
         }

@@ -8,12 +8,13 @@ from typing import Any, Protocol
 
 from penstock.caller import Scope
 from penstock.cart import Cart, LineItem
+from penstock.follow_up import Step
 from penstock.health import Incident
 from penstock.ledger import Posting
 from penstock.money import Money
 from penstock.order import Order
 from penstock.outcome import CaptureMode, CardFacts, ProxyTransaction
-from penstock.payment import Payment
+from penstock.payment import Payment, Transaction
 from penstock.request import ChargeRequest, FollowUpRequest, ResumeRequest
 from penstock.routing import LIST_NAMES, ListName, Route, RoutingVersion
 from penstock.ruleset import RuleList
@@ -115,6 +116,14 @@ class Payments(Protocol):
         ...
 
     def post(self, posting: Posting) -> None: ...
+    def reserve_refund(self, payment_id: str, amount: int) -> bool:
+        """Set minor units aside for a refund; False where not so much is left, whoever took it meanwhile."""
+        ...
+
+    def shown(self, payment_id: str) -> Mapping[str, Any] | None:
+        """Return one payment with its attempts in the wire's shape."""
+        ...
+
     def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Page:
         """List, newest first.
 
@@ -129,6 +138,15 @@ class Payments(Protocol):
     def transactions(self, payment_id: str) -> Sequence[Mapping[str, Any]] | None:
         """Return the transactions in the wire's shape, oldest first; None for an unknown payment."""
         ...
+
+
+class Steps(Protocol):
+    """Captures, voids and refunds. Whoever changes one holds its payment's row."""
+
+    def get(self, step_id: str) -> Step | None: ...
+    def of_payment(self, payment_id: str) -> Sequence[Step]: ...
+    def add(self, step: Step, transaction: Transaction) -> None: ...
+    def save(self, step: Step) -> None: ...
 
 
 class Keys(Protocol):
@@ -225,7 +243,13 @@ class Idempotency(Protocol):
 
 
 class UnitOfWork(Protocol):
-    """One transaction over the rows of one scope. Leaving the block commits it; an exception rolls it back."""
+    """One transaction over the rows of one scope. Leaving the block commits it; an exception rolls it back.
+
+    ``request_ref`` stands for the request that the block belongs to, the same for each repeat under its
+    Idempotency-Key; None where it has none, and in blocks that only read.
+    """
+
+    request_ref: str | None
 
     @property
     def scope(self) -> Scope: ...
@@ -242,6 +266,8 @@ class UnitOfWork(Protocol):
     def orders(self) -> Orders: ...
     @property
     def payments(self) -> Payments: ...
+    @property
+    def steps(self) -> Steps: ...
     @property
     def keys(self) -> Keys: ...
     @property

@@ -133,6 +133,11 @@ class CheckoutSession(Recorded):
         self.status, self.updated_at = SessionStatus.EXPIRED, now
         self.note("checkout.session.expired", self.summary())
 
+    def cancel(self, now: datetime) -> None:
+        """End because the merchant says so."""
+        self.status, self.updated_at = SessionStatus.CANCELLED, now
+        self.note("checkout.session.cancelled", self.summary())
+
     def summary(self) -> dict[str, Any]:
         """Return what every session event carries."""
         return {

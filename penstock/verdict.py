@@ -9,7 +9,7 @@ from penstock.connector import EnvironmentKind, PaymentConnector
 from penstock.outcome import FollowUp, Outcome
 
 VerdictState = Literal["approved", "pending", "declined", "rejected", "not_sent", "unknown"]
-StepState = Literal["succeeded", "pending", "declined", "rejected", "not_sent", "unknown"]
+StepEnd = Literal["succeeded", "pending", "declined", "rejected", "not_sent", "unknown"]
 Doubt = Literal["", "transport", "running"]
 """Why an outcome is unknown, where that matters: the wire fell silent, or the call itself has not come back yet."""
 
@@ -62,8 +62,12 @@ class Verdict:
 
 @dataclass(frozen=True, slots=True)
 class StepVerdict:
-    """How a capture, void or refund ended at its connector. ``error`` says why there is no answer, without secrets."""
+    """How a capture, void or refund ended at its connector. ``error`` says why there is no answer, without secrets.
 
-    state: StepState
+    ``is_running`` says that the call has not come back: the connector may still be about to send.
+    """
+
+    state: StepEnd
     answer: FollowUp | None = None
     error: str = ""
+    is_running: bool = False

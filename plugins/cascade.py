@@ -230,7 +230,7 @@ class Cascade:
         except Crowded as exc:
             return StepVerdict("not_sent", error=str(exc))
         except DeadlinePassed as exc:
-            return StepVerdict("unknown", error=str(exc))
+            return StepVerdict("unknown", error=str(exc), is_running=True)
         if ended.value is not None:
             return step_verdict(ended.value)
         error = _told(ended, _texts(candidate.connector))

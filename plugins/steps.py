@@ -5,7 +5,7 @@ from collections.abc import Callable
 from penstock.connector import PaymentConnector
 from penstock.outcome import Declined, Done, FollowUp, Pending
 from penstock.request import CaptureRequest, FollowUpRequest, RefundRequest, VoidRequest
-from penstock.verdict import StepState, StepVerdict
+from penstock.verdict import StepEnd, StepVerdict
 
 
 def verb_for(connector: PaymentConnector, request: FollowUpRequest) -> Callable[[], FollowUp]:
@@ -30,7 +30,7 @@ def step_verdict(answer: FollowUp) -> StepVerdict:
     return StepVerdict(_state(answer), answer)
 
 
-def _state(answer: FollowUp) -> StepState:
+def _state(answer: FollowUp) -> StepEnd:
     match answer:
         case Done():
             return "succeeded"

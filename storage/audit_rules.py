@@ -69,6 +69,72 @@ _MONEY: Final = (
     ),
 )
 
+_COUNTED: Final = "('sending', 'pending', 'unknown', 'succeeded')"
+_STEPS: Final = (
+    Rule(
+        "refunds_fit_the_capture",
+        "What was refunded, with all that open refunds may have given back, is at most what was captured.",
+        "SELECT id, amount_refunding AS found FROM payments WHERE amount_refunded + amount_refunding > amount_captured",
+    ),
+    Rule(
+        "refunded_is_refunds",
+        "What counts as refunded is the sum of the refunds that succeeded.",
+        "SELECT payments.id, payments.amount_refunded AS found FROM payments WHERE payments.amount_refunded <> "
+        "(SELECT COALESCE(SUM(amount), 0) FROM payment_steps WHERE payment_steps.payment_id = payments.id "
+        "AND payment_steps.verb = 'refund' AND payment_steps.state = 'succeeded')",
+    ),
+    Rule(
+        "refunding_is_open_refunds",
+        "What is set aside for refunds is the sum of those whose outcome is open.",
+        "SELECT payments.id, payments.amount_refunding AS found FROM payments WHERE payments.amount_refunding <> "
+        "(SELECT COALESCE(SUM(amount), 0) FROM payment_steps WHERE payment_steps.payment_id = payments.id "
+        f"AND payment_steps.verb = 'refund' AND payment_steps.state IN {_OPEN})",
+    ),
+    Rule(
+        "refunded_is_posted",
+        "Refunded money stands in the ledger.",
+        "SELECT payments.id, payments.amount_refunded AS found FROM payments WHERE payments.amount_refunded <> "
+        "(SELECT COALESCE(SUM(amount), 0) FROM ledger_entries WHERE ledger_entries.payment_id = payments.id "
+        "AND ledger_entries.kind = 'refund' AND ledger_entries.amount > 0)",
+    ),
+    Rule(
+        "refund_status_follows",
+        "A payment is refunded in part or in whole if and only if its status says so.",
+        "SELECT id, status AS found FROM payments WHERE (status = 'refunded') <> (amount_refunded > 0 "
+        "AND amount_refunded = amount_captured) OR (status = 'partially_refunded') <> (amount_refunded > 0 "
+        "AND amount_refunded < amount_captured)",
+    ),
+    Rule(
+        "captured_or_voided",
+        "At most one capture or void of a payment may have happened, and never both.",
+        "SELECT payment_id AS id, COUNT(*) AS found FROM payment_steps WHERE verb IN ('capture', 'void') "
+        f"AND state IN {_COUNTED} GROUP BY payment_id HAVING COUNT(*) > 1",
+    ),
+    Rule(
+        "voided_was_released",
+        "A payment is voided if and only if a void of it succeeded.",
+        "SELECT payments.id, payments.status AS found FROM payments WHERE (payments.status = 'voided') <> EXISTS "
+        "(SELECT 1 FROM payment_steps WHERE payment_steps.payment_id = payments.id "
+        "AND payment_steps.verb = 'void' AND payment_steps.state = 'succeeded')",
+    ),
+    Rule(
+        "step_has_its_transaction",
+        "Each capture, void and refund is a transaction of the same amount.",
+        "SELECT payment_steps.id, payment_steps.amount AS found FROM payment_steps WHERE NOT EXISTS "
+        "(SELECT 1 FROM transactions WHERE transactions.id = payment_steps.id AND transactions.type = payment_steps.verb "
+        "AND transactions.amount = payment_steps.amount AND (transactions.status = 'succeeded') = "
+        "(payment_steps.state = 'succeeded'))",
+    ),
+    Rule(
+        "open_step_is_watched",
+        "A capture, void or refund with an open outcome is asked about again later, or waits for a person.",
+        f"SELECT payment_steps.id, payment_steps.state AS found FROM payment_steps JOIN payments "
+        f"ON payments.id = payment_steps.payment_id WHERE payment_steps.state IN {_OPEN} "
+        "AND NOT payments.needs_review AND NOT EXISTS (SELECT 1 FROM due "
+        "WHERE due.kind = 'reconcile_follow_up' AND due.object_id = CAST(payment_steps.id AS VARCHAR(64)))",
+    ),
+)
+
 _ONCE: Final = (
     Rule(
         "one_open_attempt",
@@ -190,6 +256,7 @@ def _same_scope(child: str, parent: str, key: str) -> Rule:
 
 RULES: Final = (
     *_MONEY,
+    *_STEPS,
     *_ONCE,
     *_ORDERS,
     *(_counted(table) for table in ("carts", "checkout_sessions", "orders", "payments")),
@@ -197,6 +264,7 @@ RULES: Final = (
     _same_scope("order_lines", "orders", "order_id"),
     _same_scope("payments", "orders", "order_id"),
     _same_scope("payment_attempts", "payments", "payment_id"),
+    _same_scope("payment_steps", "payments", "payment_id"),
     _same_scope("transactions", "payments", "payment_id"),
     _same_scope("ledger_entries", "payments", "payment_id"),
 )

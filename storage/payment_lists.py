@@ -49,6 +49,14 @@ def of_order(connection: ScopedConnection, order_id: str) -> Page | None:
     return Page(records, max(len(records), 1))
 
 
+def shown(connection: ScopedConnection, payment_id: str) -> Mapping[str, Any] | None:
+    """Return one payment with its attempts; None for an unknown one."""
+    row = connection.row(_ONE, {"id": payment_id})
+    if row is None:
+        return None
+    return {**_record(row), "attempts": [_attempt(each) for each in connection.rows(_ATTEMPTS, {"id": payment_id})]}
+
+
 def transactions_of(connection: ScopedConnection, payment_id: str) -> Sequence[Mapping[str, Any]] | None:
     """Return the transactions of a payment, oldest first; None for an unknown payment."""
     rows = connection.rows(_TRANSACTIONS, {"payment_id": payment_id})
@@ -72,6 +80,7 @@ def _record(row: Any) -> dict[str, Any]:
         "amountAuthorized": row.amount_authorized,
         "amountCaptured": row.amount_captured,
         "amountRefunded": row.amount_refunded,
+        "amountRefunding": row.amount_refunding,
         "currency": row.currency,
         "connector": row.connector,
         "providerRef": row.provider_ref,
@@ -139,6 +148,11 @@ _ATTEMPTS_OF_ORDER = Statement(
     scoped.select(*(wired(each) for each in payment_attempts.columns if each.name not in SCOPE_COLUMNS))
     .where(payment_attempts.c.payment_id.in_(scoped.select(payments.c.id).where(_of_order)))
     .order_by(payment_attempts.c.payment_id, payment_attempts.c.number)
+)
+_attempts = scoped.select(*(wired(each) for each in payment_attempts.columns if each.name not in SCOPE_COLUMNS))
+_ONE = Statement(scoped.select(*map(wired, _COLUMNS)).where(scoped.by_id(payments)))
+_ATTEMPTS = Statement(
+    _attempts.where(payment_attempts.c.payment_id == value(payments.c.id)).order_by(payment_attempts.c.number)
 )
 _TRANSACTIONS = Statement(
     scoped.select(*(wired(each) for each in transactions.columns if each.name not in SCOPE_COLUMNS))

@@ -29,6 +29,7 @@ payments = tenant_table(
     at("created_at"),
     at("updated_at"),
     later("capture_mode", Text(9), "'automatic'"),
+    later("amount_refunding", Amount(), "0"),
     newest_first("ix_payments_newest"),
     newest_first("ix_payments_status", "status"),
     newest_first("ix_payments_order", "order_id"),
@@ -63,6 +64,37 @@ Index(
     unique=True,
     sqlite_where=_open,
     postgresql_where=_open,
+)
+
+payment_steps = tenant_table(
+    "payment_steps",
+    id_column(),
+    belongs_to("payment_id", "payments.id"),
+    column("charge_id", UuidText()),
+    column("connection_id", UuidText()),
+    column("connector", Text(64)),
+    column("verb", Text(8)),
+    column("amount", Amount()),
+    column("currency", Text(3)),
+    column("state", Text(16)),
+    optional("request_ref", Text(64)),
+    optional("provider_ref", Text(255)),
+    optional("kind", Text(32)),
+    optional("provider_code", Text(255)),
+    optional("message", Text(1000)),
+    at("started_at"),
+    optional("finished_at", UtcDateTime()),
+    Index("ix_payment_steps_payment_id", "payment_id", "started_at", "id"),
+)
+
+# A payment has one capture or one void that may have happened, and never both.
+_closing = text("verb IN ('capture', 'void') AND state IN ('pending', 'sending', 'succeeded', 'unknown')")
+Index(
+    "uq_payment_steps_closing",
+    payment_steps.c.payment_id,
+    unique=True,
+    sqlite_where=_closing,
+    postgresql_where=_closing,
 )
 
 transactions = tenant_table(

@@ -42,7 +42,13 @@ _ATTEMPTS = Statement(
     .order_by(payment_attempts.c.number)
 )
 _PUT_ATTEMPT = scoped.upsert(payment_attempts, ["id"], _ATTEMPT_CHANGED)
-_ADD_TRANSACTION = Statement(scoped.insert(transactions))
+_PUT_TRANSACTION = scoped.upsert(transactions, ["id"], ["status", "provider_ref"])
+_taken = payments.c.amount_refunded + payments.c.amount_refunding
+_RESERVE = Statement(
+    scoped.update(payments, [])
+    .values(amount_refunding=payments.c.amount_refunding + value(payments.c.amount))
+    .where(scoped.by_id(payments), _taken + value(payments.c.amount) <= payments.c.amount_captured)
+)
 _ADD_ENTRY = Statement(scoped.insert(ledger_entries))
 
 
@@ -92,6 +98,14 @@ class PaymentRows:
         ]
         self._connection.put(_ADD_ENTRY, *entries)
 
+    def reserve_refund(self, payment_id: str, amount: int) -> bool:
+        """Set minor units aside for a refund; False where not so much is left, whoever took it meanwhile."""
+        return self._connection.run(_RESERVE, {"id": payment_id, "amount": amount}) == 1
+
+    def shown(self, payment_id: str) -> Mapping[str, Any] | None:
+        """Return one payment with its attempts in the wire's shape."""
+        return payment_lists.shown(self._connection, payment_id)
+
     def page(self, filters: Mapping[str, Any], *, cursor: str | None, limit: int) -> Page:
         """Return a page of payments, newest first.
 
@@ -113,8 +127,14 @@ class PaymentRows:
         for attempt in attempts:
             self._connection.put(_PUT_ATTEMPT, _attempt_to_row(attempt))
         made, payment.transactions = payment.transactions, []
-        self._connection.put(_ADD_TRANSACTION, *[_transaction_to_row(each) for each in made])
+        for each in made:
+            put_transaction(self._connection, each)
         write_events(self._connection, "payment", payment.id, payment, self._now)
+
+
+def put_transaction(connection: ScopedConnection, transaction: Transaction) -> None:
+    """Write a transaction, or what became of one that is there."""
+    connection.put(_PUT_TRANSACTION, {name: getattr(transaction, name) for name in _TRANSACTION})
 
 
 def _to_row(payment: Payment) -> dict[str, Any]:
@@ -131,18 +151,15 @@ def _attempt_to_row(attempt: Attempt) -> dict[str, Any]:
     return {
         **{name: getattr(attempt, name) for name in _ATTEMPT},
         "state": attempt.state.value,
-        "provider_code": _cut(attempt.provider_code, 255),
-        "message": _cut(attempt.message, 1000),
+        "provider_code": cut(attempt.provider_code, 255),
+        "message": cut(attempt.message, 1000),
     }
 
 
-def _cut(text: str | None, length: int) -> str | None:
+def cut(text: str | None, length: int) -> str | None:
+    """Return a provider's words as far as a column takes them."""
     return None if text is None else text.replace("\0", "")[:length]
 
 
 def _attempt_from_row(row: Any) -> Attempt:
     return Attempt(**{**row._asdict(), "state": AttemptState(row.state)})
-
-
-def _transaction_to_row(transaction: Transaction) -> dict[str, Any]:
-    return {name: getattr(transaction, name) for name in _TRANSACTION}

@@ -14,7 +14,7 @@ from storage.columns import (
     table,
     tenant_table,
 )
-from storage.payment_tables import ledger_entries, payment_attempts, payments, transactions
+from storage.payment_tables import ledger_entries, payment_attempts, payment_steps, payments, transactions
 from storage.routing_tables import payment_routes, routing_lists, routing_versions
 from storage.shop_tables import cart_items, carts, checkout_sessions, order_lines, orders
 from storage.types import Bytes, Flag, JsonText, Text, UtcDateTime, Whole
@@ -188,6 +188,7 @@ __all__ = [
     "orders",
     "payment_attempts",
     "payment_routes",
+    "payment_steps",
     "payments",
     "routing_lists",
     "routing_versions",

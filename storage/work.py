@@ -24,6 +24,7 @@ from storage.payments import PaymentRows
 from storage.routing import RoutingRows
 from storage.scoped import ScopedConnection
 from storage.sessions import SessionRows
+from storage.steps import StepRows
 from storage.vault import Vault
 
 
@@ -36,6 +37,7 @@ class RowsOfWork:
         self._vault = vault
         self.scope = connection.scope
         self.now = now
+        self.request_ref: str | None = None
 
     @cached_property
     def carts(self) -> CartRows:
@@ -56,6 +58,11 @@ class RowsOfWork:
     def payments(self) -> PaymentRows:
         """Payments with their attempts, transactions and postings."""
         return PaymentRows(self._connection, self.now, self._cursors)
+
+    @cached_property
+    def steps(self) -> StepRows:
+        """Captures, voids and refunds."""
+        return StepRows(self._connection)
 
     @cached_property
     def keys(self) -> KeyRows:

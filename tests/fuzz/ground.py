@@ -60,6 +60,10 @@ class Ground:
             own = {"id": self._version()}
         elif path.startswith("/connectors/"):
             own = {"id": self._connector()}
+        elif path.startswith("/checkout/sessions/"):
+            own = {"id": self.shop.session()["id"]}
+        elif path.endswith(("/capture", "/void", "/refund")):
+            own = {"id": self._paid("automatic" if path.endswith("/refund") else "manual")}
         elif path.startswith("/payments/"):
             own = {"id": self.payment_id}
         else:
@@ -67,6 +71,10 @@ class Ground:
             own = {"id": made(key, 201)["id"]}
         case.path_parameters = {**(case.path_parameters or {}), **own}
         return cart
+
+    def _paid(self, mode):
+        """The id of a payment that can be refunded, or captured and voided."""
+        return made(self.shop.complete(self.shop.session(captureMode=mode)["id"]))["paymentId"]
 
     def _session(self):
         if self.count % 2:
@@ -117,6 +125,8 @@ class Ground:
             body["cartId"] = self.shop.cart(items=1)["id"]
         if body.get("paymentMethod") == "card" and self.count % 4:
             body |= {"paymentToken": "tok_sandbox_approve", "email": "ada@example.com"}
+        if set(body) == {"amount"} and self.count % 4:
+            body["amount"] = 1 + self.count % 3000
         for unavailable in ("discountCode", "recurring", "paymentTerms"):
             if self.count % 4:
                 body.pop(unavailable, None)

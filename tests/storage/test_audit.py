@@ -3,11 +3,15 @@
 import pytest
 import sqlalchemy as sa
 
+from penstock.flows.reconcile_follow_up import RECONCILE_STEP
 from penstock.flows.settle_payment import RECONCILE
+from penstock.follow_up import begin_step, settle_step, transaction_of
 from penstock.ids import new_id
-from penstock.ledger import capture_posting
-from penstock.outcome import Approved
+from penstock.ledger import capture_posting, refund_posting
+from penstock.money import Money
+from penstock.outcome import Approved, Done
 from penstock.session import SessionKind
+from penstock.verdict import StepVerdict
 from storage.audit import audit
 from storage.audit_rules import RULES
 from tests import make
@@ -15,7 +19,7 @@ from tests import make
 
 @pytest.fixture
 def ids(work):
-    """A paid checkout, a declined and a waiting one, as the flows leave them."""
+    """A paid checkout, refunded in part and being refunded further, and a waiting one, as the flows leave them."""
     cart = make.cart(items=2)
     order, session = make.order(cart_id=cart.id), make.session(kind=SessionKind.CART, cart_id=cart.id)
     order.take_snapshot(cart, make.NOW)
@@ -38,16 +42,40 @@ def ids(work):
         uow.orders.add(waiting_order)
         uow.payments.add(waiting)
         uow.due.add(RECONCILE, waiting.id, uow.now)
+    refund, refunding = _refunds(work, payment, order)
     return {
         "cart": cart.id,
         "session": session.id,
         "order": order.id,
         "payment": payment.id,
         "posting": posting.id,
+        "refund": refund.id,
+        "refunding": refunding.id,
         "waiting": waiting.id,
         "waiting_session": waiting.session_id,
         "waiting_order": waiting_order.id,
     }
+
+
+def _refunds(work, payment, order):
+    """One refund that succeeded, and one whose outcome is open."""
+    with work(make.SCOPE) as uow:
+        made = []
+        for amount in (100, 50):
+            step = begin_step(payment, made, "refund", amount, now=uow.now)
+            uow.payments.reserve_refund(payment.id, amount)
+            uow.steps.add(step, transaction_of(step))
+            uow.due.add(RECONCILE_STEP, step.id, uow.now)
+            payment.amount_refunding += amount
+            made.append(step)
+        settle_step(payment, made[0], StepVerdict("succeeded", Done("ref", Money(100, "USD"))), uow.now)
+        uow.payments.post(refund_posting(payment, 100, uow.now))
+        order.follow(payment, uow.now)
+        uow.steps.save(made[0])
+        uow.payments.save(payment)
+        uow.orders.save(order)
+        uow.due.done(RECONCILE_STEP, made[0].id)
+    return made
 
 
 def _waiting():
@@ -67,11 +95,23 @@ def plant(database, ids, *statements):
 
 
 PLANTED = {
-    "ledger_balances": ("UPDATE ledger_entries SET amount = amount - 1 WHERE amount > 0",),
+    "ledger_balances": ("UPDATE ledger_entries SET amount = amount - 1 WHERE amount > 0 AND kind = 'capture'",),
     "amounts_in_bounds": ("UPDATE payments SET amount_refunded = amount_captured + 1 WHERE id = '{payment}'",),
     "status_follows_amounts": ("UPDATE payments SET status = 'voided' WHERE id = '{payment}'",),
     "captured_is_posted": ("DELETE FROM ledger_entries",),
     "captured_has_transactions": ("DELETE FROM transactions",),
+    "refunds_fit_the_capture": ("UPDATE payments SET amount_refunding = amount_captured WHERE id = '{payment}'",),
+    "refunded_is_refunds": ("UPDATE payment_steps SET state = 'declined' WHERE id = '{refund}'",),
+    "refunding_is_open_refunds": ("UPDATE payment_steps SET state = 'not_sent' WHERE id = '{refunding}'",),
+    "refunded_is_posted": ("DELETE FROM ledger_entries WHERE kind = 'refund'",),
+    "refund_status_follows": ("UPDATE payments SET status = 'captured' WHERE id = '{payment}'",),
+    "captured_or_voided": (
+        "DROP INDEX uq_payment_steps_closing",
+        "UPDATE payment_steps SET verb = CASE state WHEN 'succeeded' THEN 'capture' ELSE 'void' END",
+    ),
+    "voided_was_released": ("UPDATE payments SET status = 'voided' WHERE id = '{payment}'",),
+    "step_has_its_transaction": ("DELETE FROM transactions WHERE id = '{refunding}'",),
+    "open_step_is_watched": ("DELETE FROM due WHERE object_id = '{refunding}'",),
     "one_currency": ("UPDATE orders SET currency = 'EUR' WHERE id = '{order}'",),
     "approved_is_counted": (
         "UPDATE payments SET status = 'failed', amount_captured = 0, amount_authorized = 0 WHERE id = '{payment}'",
@@ -105,6 +145,7 @@ PLANTED = {
     "scope_of_order_lines": ("UPDATE order_lines SET workspace_id = '{other}'",),
     "scope_of_payments": ("UPDATE payments SET application_id = '{other}' WHERE id = '{payment}'",),
     "scope_of_payment_attempts": ("UPDATE payment_attempts SET environment_id = '{other}'",),
+    "scope_of_payment_steps": ("UPDATE payment_steps SET workspace_id = '{other}'",),
     "scope_of_transactions": ("UPDATE transactions SET workspace_id = '{other}'",),
     "scope_of_ledger_entries": ("UPDATE ledger_entries SET application_id = '{other}'",),
 }
