@@ -21,6 +21,7 @@ COMMANDS: Final[Sequence[str]] = (
     "audit",
     "workspace",
     "connect",
+    "new-connector",
     "rotate-master-key",
     "token",
     "spec",
@@ -28,7 +29,7 @@ COMMANDS: Final[Sequence[str]] = (
 )
 
 
-_MODULES: Final = {"rotate-master-key": "rotation"}
+_MODULES: Final = {"rotate-master-key": "rotation", "new-connector": "connector"}
 """Where a command is whose module has a shorter name."""
 
 

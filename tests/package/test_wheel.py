@@ -69,3 +69,20 @@ def test_the_installed_wheel_s_doctor_is_content(python, tmp_path):
     done = run(python, tmp_path, "doctor")
     assert done.returncode == 0, done.stdout + done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_connector_written_by_the_installed_wheel_installs_and_is_found(python, tmp_path):
+    done = run(python, tmp_path, "new-connector", "mypay")
+    assert done.returncode == 0, done.stdout + done.stderr
+    line = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(tmp_path)]
+    built = subprocess.run([*line, str(tmp_path / "penstock-mypay")], capture_output=True, text=True, timeout=300)
+    assert built.returncode == 0, built.stderr
+    site = Path(sysconfig.get_path("purelib", vars={"base": str(python.parent.parent), "platbase": ""}))
+    zipfile.ZipFile(next(tmp_path.glob("penstock_mypay-*.whl"))).extractall(site)
+    doctor = run(python, tmp_path, "doctor")
+    assert "mypay" in doctor.stdout
+    kit = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("PYTHON")}
+    folder = tmp_path / "penstock-mypay"
+    tested = subprocess.run(kit, cwd=folder, env=environ, capture_output=True, text=True, timeout=120)
+    assert "_order: return the body of a charge as Mypay wants it" in tested.stdout, tested.stdout + tested.stderr

@@ -1,0 +1,95 @@
+"""A generated connector installs, and its tests lead its author to a connector that passes the kit."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from cli.main import app
+
+ROOT = Path(__file__).resolve().parents[2]
+LINES = {
+    "_order": """return {
+            "card": request.method_token, "amount": request.money.amount, "currency": request.money.currency
+        }""",
+    "_found": """return answer["items"][0] if answer["items"] else None""",
+    "_outcome": """match charge["status"]:
+            case "paid":
+                return Approved(charge["id"], Money(charge["amount"], charge["currency"]))
+            case "waiting":
+                return Pending(charge["id"], charge["url"])
+            case "refused":
+                return Declined("hard", charge["reason"])
+        raise ValueError(charge["status"])""",
+}
+"""What an author writes for the made-up answers of the generated tests."""
+
+
+def penstock(*arguments, status=0):
+    done = CliRunner().invoke(app, ["new-connector", *map(str, arguments)], prog_name="penstock")
+    assert done.exit_code == status, done.output
+    return done.output
+
+
+def kit(folder):
+    """Run the package's own tests; the exit code and what pytest said."""
+    command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    ran = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120)
+    return ran.returncode, ran.stdout
+
+
+def completed(source):
+    """Write the provider's own lines in the place of each sentence that asks for them."""
+    for name, lines in LINES.items():
+        source, times = re.subn(
+            rf'raise NotImplementedError\(\s*"{name}: .*?"\s*\)', lambda _, lines=lines: lines, source, flags=re.DOTALL
+        )
+        assert times == 1, name
+    return source
+
+
+@pytest.fixture
+def folder(tmp_path):
+    penstock("my_pay", "--directory", tmp_path / "made")
+    return tmp_path / "made"
+
+
+def test_the_package_has_an_entry_point_tests_and_a_readme(folder):
+    written = {str(file.relative_to(folder)) for file in folder.rglob("*") if file.is_file()}
+    assert written == {"pyproject.toml", "README.md", "src/penstock_my_pay.py", "tests/test_my_pay.py"}
+    assert 'my_pay = "penstock_my_pay"' in (folder / "pyproject.toml").read_text()
+    assert not any("${" in file.read_text() for file in folder.rglob("*") if file.is_file())
+
+
+def test_its_tests_name_the_lines_that_are_missing(folder):
+    status, said = kit(folder)
+    assert status == 1
+    assert "_order: return the body of a charge as My Pay wants it" in said
+    assert "_found: return the charge" in said
+    assert "error" not in said.splitlines()[-1], "it cannot even be imported"
+
+
+def test_with_the_providers_own_lines_it_passes_the_kit(folder):
+    source = folder / "src/penstock_my_pay.py"
+    source.write_text(completed(source.read_text()))
+    status, said = kit(folder)
+    assert status == 0, said
+    assert re.search(r"my_pay: \d+ passed, 0 failed", said)
+
+
+@pytest.mark.parametrize("name", ["My-Pay", "", "1pay", "a" * 41, "../pay"])
+def test_a_name_that_no_connector_may_have_is_refused(name, tmp_path):
+    said = penstock(name, "--directory", tmp_path / "made", status=2)
+    assert "lower case letters" in said
+    assert not (tmp_path / "made").exists()
+
+
+def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
+    (tmp_path / "mine").write_text("kept")
+    assert "not empty" in penstock("my_pay", "--directory", tmp_path, status=2)
+    assert [file.name for file in tmp_path.iterdir()] == ["mine"]
