@@ -48,6 +48,10 @@ class Links:
         """Return the address of a session's checkout page."""
         return f"{self.public_url}/checkout/{session_id}"
 
+    def comeback(self, session_id: str) -> str:
+        """Return the address to which a provider sends a session's buyer back."""
+        return f"{self.public_url}/checkout/{session_id}/return"
+
     def embed(self, session_id: str) -> str:
         """Return the address of a session's checkout as a frame for the merchant's own page."""
         return f"{self.public_url}/embed/{session_id}"

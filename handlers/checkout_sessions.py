@@ -83,7 +83,7 @@ def complete_session(work: Work, caller: Caller, house: House, id_: str, body: J
     completion = Completion(
         payment_method=body["paymentMethod"],
         digest=hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
-        hosted_url=house.links.hosted(id_),
+        return_url=house.links.comeback(id_),
         payment_token=body.get("paymentToken"),
         provider_transaction_id=body.get("gr4vyTransactionId") if is_proxy else None,
         email=body.get("email"),

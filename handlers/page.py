@@ -12,6 +12,7 @@ from handlers.parameters import NotText, text_of
 from handlers.request import Request, current_id
 from handlers.respond import Answer, encoded
 from penstock.errors import NotFound
+from penstock.events import declared_events
 
 FORM_LIMIT = 65536
 
@@ -75,6 +76,7 @@ class PageEndpoint:
     def run(self, request: Request) -> Answer:
         """Show the page, or the envelope of what went wrong."""
         current_id.set(request.id)
+        declared_events.set(None)  # this thread may have run an operation before
         try:
             shown = self._show(self._asked(request))
         except Exception as failure:  # noqa: BLE001 -- the last line of defense: every failure becomes an envelope

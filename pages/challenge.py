@@ -115,7 +115,7 @@ def _question(challenge: Challenge) -> PageResponse:
 
 
 def _back(challenge: Challenge) -> PageResponse:
-    return redirect(f"/checkout/{challenge.session_id}")
+    return redirect(f"/checkout/{challenge.session_id}/return")
 
 
 def _unknown() -> PageResponse:

@@ -7,6 +7,7 @@ from bootstrap import House
 from pages import assets
 from pages.challenge import challenge_pages
 from pages.checkout import checkout_pages
+from pages.comeback import comeback_page
 from pages.guides import guide_page
 from pages.reference import Reference
 from pages.response import Route
@@ -17,6 +18,7 @@ def routes(house: House, document: Mapping[str, Any]) -> list[Route]:
     reference = Reference(document)
     hosted, embedded = checkout_pages(house)
     ask, answer = challenge_pages(house)
+    comeback = comeback_page(house)
     return [
         ("GET", "/", reference.front),
         ("GET", "/docs", reference.interactive),
@@ -29,6 +31,8 @@ def routes(house: House, document: Mapping[str, Any]) -> list[Route]:
         ("GET", "/static/{name}", assets.serve),
         ("GET", "/embed.js", assets.serve),
         ("GET", "/checkout/{sessionId}", hosted),
+        ("GET", "/checkout/{sessionId}/return", comeback),
+        ("POST", "/checkout/{sessionId}/return", comeback),
         ("GET", "/embed/{sessionId}", embedded),
         ("GET", "/sandbox/challenge/{ref}", ask),
         ("POST", "/sandbox/challenge/{ref}", answer),

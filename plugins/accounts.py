@@ -10,9 +10,9 @@ from penstock.account import Check
 from penstock.connector import BadCredentials, PaymentConnector
 from penstock.errors import Fault, ServiceUnavailable
 from penstock.verdict import Connection
-from plugins.cascade import _texts as texts_of
-from plugins.cascade import _told as told
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard
+from plugins.masking import texts as texts_of
+from plugins.masking import told
 from plugins.registry import Registry, UnusableConnection
 
 _RETRY: Final = {"Retry-After": "60"}

@@ -4,7 +4,6 @@ The one rule: a connector can only *narrow* "unknown". Whatever it raises, retur
 asked unless it is certain that nothing happened.
 """
 
-import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Final, TypeVar, cast
@@ -18,7 +17,6 @@ from penstock.connector import NotSent, PaymentConnector, PaymentMethod
 from penstock.money import Money
 from penstock.outcome import (
     Approved,
-    BrokenPromise,
     CaptureMode,
     CardFacts,
     Declined,
@@ -34,7 +32,7 @@ from penstock.verdict import BREAKER_OPEN, Candidate, Connection, StepVerdict, V
 from plugins.cards import describe_card
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard
 from plugins.health import Health
-from plugins.manager import masked
+from plugins.masking import texts, told
 from plugins.registry import Registry, UnusableConnection
 from plugins.steps import can_follow_up, step_verdict, verb_for
 
@@ -42,7 +40,6 @@ __all__ = ["Candidate", "Cascade", "Connection", "Offer", "ProviderSilent", "Ver
 
 _RANK: Final = "(rank)"
 _RANK_SECONDS: Final = 1.0
-_SECRET_LENGTH: Final = 6
 T = TypeVar("T")
 _log = structlog.get_logger(__name__)
 
@@ -134,7 +131,7 @@ class Cascade:
 
         if not self.health.admits(candidate, "charge"):
             return Verdict("not_sent", error=BREAKER_OPEN)
-        secrets = (request.method_token, *_texts(candidate.connector))
+        secrets = (request.method_token, *texts(candidate.connector))
         verdict = self._verdict(candidate, work, secrets, within=within)
         self.health.note(candidate, "charge", verdict)
         return verdict
@@ -145,7 +142,7 @@ class Cascade:
         def work() -> Outcome:
             return check_answer(candidate.connector.resume(request), request.money, request.capture)
 
-        secrets = (*request.query.values(), *_texts(candidate.connector))
+        secrets = (*request.query.values(), *texts(candidate.connector))
         told = self._verdict(candidate, work, secrets, within=within)
         # The charge was sent long ago: that its sequel was not says nothing about it.
         return Verdict("unknown", error=told.error) if told.state in ("not_sent", "rejected") else told
@@ -175,7 +172,7 @@ class Cascade:
         except (Crowded, DeadlinePassed) as exc:
             return Verdict("unknown", error=str(exc))
         if ended.raised is not None:
-            return Verdict("unknown", error=_told(ended, _texts(candidate.connector)))
+            return Verdict("unknown", error=told(ended, texts(candidate.connector)))
         return None if ended.value is None else Verdict(_state(ended.value), ended.value)
 
     def reverse(self, candidate: Candidate, key: str, *, within: float | None = None) -> bool:
@@ -190,7 +187,7 @@ class Cascade:
             _log.warning("reversal_unanswered", connector=candidate.connector_name, error=str(exc))
             return False
         if ended.raised is not None:
-            error = _told(ended, _texts(candidate.connector))
+            error = told(ended, texts(candidate.connector))
             _log.warning("reversal_failed", connector=candidate.connector_name, error=error)
         return ended.value is True
 
@@ -207,7 +204,7 @@ class Cascade:
         if ended.value is not None:
             return Verdict(_state(ended.value), ended.value)
         state: VerdictState = "not_sent" if _is_unsent(ended) else "unknown"
-        return Verdict(state, error=_told(ended, secrets), doubt="transport" if _is_silence(ended) else "")
+        return Verdict(state, error=told(ended, secrets), doubt="transport" if _is_silence(ended) else "")
 
     def read_transaction(self, candidate: Candidate, ref: str) -> ProxyTransaction | None:
         """Read a payment made in the provider's own widget. Raises `ProviderSilent`."""
@@ -233,7 +230,7 @@ class Cascade:
             return StepVerdict("unknown", error=str(exc), is_running=True)
         if ended.value is not None:
             return step_verdict(ended.value)
-        error = _told(ended, _texts(candidate.connector))
+        error = told(ended, texts(candidate.connector))
         return StepVerdict("not_sent" if _is_unsent(ended) else "unknown", error=error)
 
     def find_follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict | None:
@@ -253,7 +250,7 @@ class Cascade:
         except (Crowded, DeadlinePassed) as exc:
             return StepVerdict("unknown", error=str(exc))
         if ended.raised is not None:
-            return StepVerdict("unknown", error=_told(ended, _texts(candidate.connector)))
+            return StepVerdict("unknown", error=told(ended, texts(candidate.connector)))
         return None if ended.value is None else step_verdict(ended.value)
 
     def _methods(self, candidate: Candidate) -> list[PaymentMethod]:
@@ -279,7 +276,7 @@ class Cascade:
         except (Crowded, DeadlinePassed) as exc:
             raise ProviderSilent(str(exc)) from exc
         if ended.raised is not None:
-            raise ProviderSilent(_told(ended, _texts(candidate.connector)))
+            raise ProviderSilent(told(ended, texts(candidate.connector)))
         return cast("T", ended.value)
 
     def _usable(self, connections: Iterable[Connection]) -> list[Candidate]:
@@ -308,7 +305,7 @@ class Cascade:
             _log.warning("rank_ignored", error=str(exc))
             return {}
         if ended.raised is not None or ended.value is None:
-            _log.warning("rank_ignored", error=_told(ended, ()))
+            _log.warning("rank_ignored", error=told(ended, ()))
             return {}
         return ended.value
 
@@ -326,11 +323,22 @@ def _takes(connector: PaymentConnector, currency: str) -> bool:
     return currencies is None or currency in currencies
 
 
+def _takes_token(connector: PaymentConnector, request: ChargeRequest) -> bool:
+    if not request.method_token:
+        return request.method in connector.capabilities.redirect_methods
+    try:
+        return connector.takes_token(request.method_token) is True
+    except Exception as exc:  # noqa: BLE001  a connector that cannot say is not asked
+        _log.warning("token_not_recognized", connector=connector.name, error=type(exc).__name__)
+        return False
+
+
 def _can(connector: PaymentConnector, request: ChargeRequest) -> bool:
     claims = connector.capabilities
     return (
         _takes(connector, request.money.currency)
         and request.method in claims.methods
+        and _takes_token(connector, request)
         and (request.capture == "automatic" or claims.manual_capture)
     )
 
@@ -363,28 +371,3 @@ def _is_unsent(ended: Call[Any]) -> bool:
 def _is_silence(ended: Call[Any]) -> bool:
     """Tell whether the wire failed and not the answer: the only doubt that a repeat with the same key may clear up."""
     return isinstance(ended.raised, (httpx.TransportError, OSError)) and not isinstance(ended.raised, UnreadableAnswer)
-
-
-def _told(ended: Call[Any], secrets: Iterable[str]) -> str:
-    """Return what was raised as text that may be stored: masked, short, printable."""
-    text = ended.text
-    for secret in secrets:
-        text = text.replace(secret, "***") if secret else text
-    text = masked(re.sub(r"\?\S*", "?***", text))
-    name = "broken promise" if isinstance(ended.raised, BrokenPromise) else type(ended.raised).__name__
-    return "".join(c if c.isprintable() else " " for c in f"{name}: {text}")[:300]
-
-
-def _texts(connector: PaymentConnector) -> list[str]:
-    """Return every text among a connector's settings that is long enough to be a secret."""
-    found: list[str] = []
-    queue: list[Any] = [connector.ctx.settings]
-    while queue:
-        one = queue.pop()
-        if isinstance(one, str) and len(one) >= _SECRET_LENGTH:
-            found.append(one)
-        elif isinstance(one, Mapping):
-            queue.extend(one.values())
-        elif isinstance(one, list | tuple):
-            queue.extend(one)
-    return found

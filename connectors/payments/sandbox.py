@@ -4,7 +4,7 @@ The tokens are listed in ``docs/connectors/sandbox-tokens.md``. What it executed
 """
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from http import HTTPStatus
 from threading import Lock
@@ -16,7 +16,15 @@ import orjson
 from connectors.payments.remote_bank import RemoteBank
 from connectors.payments.sandbox_bank import PREFIX, Answer, Bank, FileBank, is_behaviour
 from penstock.boundary import assert_no_transaction
-from penstock.connector import BadCredentials, Capabilities, Context, EnvironmentKind, NotSent, PaymentConnector
+from penstock.connector import (
+    BadCredentials,
+    Capabilities,
+    Context,
+    EnvironmentKind,
+    NotSent,
+    PaymentConnector,
+    PaymentMethod,
+)
 from penstock.hooks import hookimpl
 from penstock.money import Money
 from penstock.outcome import (
@@ -35,7 +43,7 @@ from penstock.outcome import (
     Rejected,
     RejectKind,
 )
-from penstock.request import CaptureRequest, ChargeRequest, FollowUpRequest, RefundRequest, VoidRequest
+from penstock.request import CaptureRequest, ChargeRequest, FollowUpRequest, RefundRequest, ResumeRequest, VoidRequest
 
 REFUSED_KEY: Final = "refused"
 Funding = Literal["credit", "debit", "prepaid"] | None
@@ -58,7 +66,7 @@ class SandboxPayments(PaymentConnector):
     display_name = "Sandbox"
     capabilities = Capabilities(
         None,
-        frozenset({"card"}),
+        frozenset({"card", "ideal"}),
         idempotent_create=True,
         lookup_is_authoritative_after=60,
         proxy=True,
@@ -67,6 +75,8 @@ class SandboxPayments(PaymentConnector):
         follow_up_lookup=True,
         step_up=True,
         verify=True,
+        resume=True,
+        redirect_methods=frozenset({"ideal"}),
     )
     environments: ClassVar[frozenset[EnvironmentKind]] = frozenset({"sandbox"})
     settings_schema: ClassVar[Mapping[str, Any]] = {
@@ -109,7 +119,7 @@ class SandboxPayments(PaymentConnector):
     def charge(self, request: ChargeRequest) -> Outcome:
         """Charge at the bank; the token chooses what happens. The same key gets the same answer."""
         assert_no_transaction()
-        token = request.method_token.partition(CARD_MARK)[0]
+        token = request.method_token.partition(CARD_MARK)[0] or (f"{PREFIX}3ds" if request.method == "ideal" else "")
         if not token.startswith(PREFIX) or not is_behaviour(token.removeprefix(PREFIX)):
             return Rejected("validation", "unknown_token", "this is no token of the sandbox")
         if request.step_up and token == f"{PREFIX}decline_auth_required":
@@ -148,6 +158,17 @@ class SandboxPayments(PaymentConnector):
         """Refuse the key that says ``refused``, as a provider does with one that was revoked."""
         if self.ctx.settings.get("api_key") == REFUSED_KEY:
             raise BadCredentials("the sandbox refuses this api_key, as asked")
+
+    def resume(self, request: ResumeRequest) -> Outcome:
+        """Ask the bank how the buyer decided; what the browser brought along is not looked at."""
+        found = self.find(request.key)
+        if found is None:
+            raise LookupError("the sandbox bank has no such charge")
+        return found
+
+    def payment_methods(self) -> Sequence[PaymentMethod]:
+        """Return the card and a bank transfer that redirects, in this order."""
+        return [PaymentMethod("card", "Card"), PaymentMethod("ideal", "iDEAL")]
 
     def settle(self, ref: str, *, approve: bool) -> Outcome | None:
         """Decide a challenged or pending charge as its cardholder would; None if the bank has no such charge."""

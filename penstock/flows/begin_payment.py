@@ -37,11 +37,11 @@ from penstock.verdict import Candidate
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Completion:
-    """What the buyer submitted. ``digest`` is the same for the same submission; ``hosted_url`` is where to come back."""
+    """What the buyer submitted. ``digest`` is the same for the same submission; ``return_url`` is where to come back."""
 
     payment_method: str
     digest: str
-    hosted_url: str
+    return_url: str
     payment_token: str | None = field(default=None, repr=False)
     provider_transaction_id: str | None = None
     email: str | None = field(default=None, repr=False)
@@ -179,7 +179,7 @@ def _request(session: CheckoutSession, money: Money, completion: Completion) -> 
         reference=session.id,
         email=session.email,
         country=address.get("countryCode") or session.country,
-        return_url=completion.hosted_url,
+        return_url=completion.return_url,
         capture=session.capture_mode,
         metadata={ORDER_TYPE_KEY: "one_off", "checkoutSessionId": session.id},
     )

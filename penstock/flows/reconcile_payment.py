@@ -36,7 +36,7 @@ def reconcile_payment(work: Work, cascade: Cascade, payment_id: str) -> Payment 
         return payment
     verdict = _ask(cascade, connection, payment, attempt, age=now - _sent_before(payment, attempt))
     failpoint("reconcile.after_lookup")
-    return _record(work, payment, attempt.id, verdict)
+    return record_news(work, payment, attempt.id, verdict)
 
 
 def flag_for_review(work: Work, payment_id: str) -> None:
@@ -74,7 +74,8 @@ def _ask(
     return reverse(cascade, candidate, attempt.id) or found
 
 
-def _record(work: Work, payment: Payment, attempt_id: str, verdict: Verdict) -> Payment:
+def record_news(work: Work, payment: Payment, attempt_id: str, verdict: Verdict) -> Payment:
+    """Write down what became of an attempt, if that is news, and return the payment as it then stands."""
     if payment.session_id is None:
         raise LookupError(f"payment {payment.id} has no session")
     with work() as uow:

@@ -255,7 +255,7 @@ def test_unknown_sessions_are_told_with_each_operation_s_own_code(shop):
 def test_payment_methods_are_those_of_the_connections_and_the_session(shop):
     session = shop.session()
     methods = made(shop.get(f"/checkout-sessions/{session['id']}/payment-methods", key=None))["methods"]
-    assert [m["method"] for m in methods] == ["card"]
+    assert [m["method"] for m in methods] == ["card", "ideal"]
     assert methods[0]["displayName"]
     only_terms = shop.session(session["cartId"], allowedMethods=["net30"])
     assert made(shop.get(f"/checkout-sessions/{only_terms['id']}/payment-methods", key=None)) == {"methods": []}

@@ -272,7 +272,7 @@ def test_the_sandbox_s_bank_settles_and_leads_back_to_the_checkout(shop, answer,
     session_id, path = challenged(shop)
     assert "Sandbox bank" in page(shop, path).text
     sent = answer_bank(shop, path, answer)
-    assert (sent.status_code, sent.headers["location"]) == (303, f"/checkout/{session_id}")
+    assert (sent.status_code, sent.headers["location"]) == (303, f"/checkout/{session_id}/return")
     shop.complete(session_id, "tok_sandbox_3ds")
     order = made(shop.get("/orders"))["data"][0]
     assert [p["status"] for p in made(shop.get(f"/orders/{order['id']}/payments"))["data"]] == [status]
@@ -284,7 +284,7 @@ def test_the_bank_is_asked_once_and_its_first_answer_stands(shop):
     answer_bank(shop, path, "fail")
     assert made(shop.complete(session_id, "tok_sandbox_3ds"))["paymentStatus"] == "captured"
     again = shop.client.get(path, follow_redirects=False)
-    assert (again.status_code, again.headers["location"]) == (303, f"/checkout/{session_id}")
+    assert (again.status_code, again.headers["location"]) == (303, f"/checkout/{session_id}/return")
 
 
 @pytest.mark.parametrize(
