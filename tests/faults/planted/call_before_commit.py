@@ -8,18 +8,14 @@ EDITS = (
     ),
     (
         "penstock/flows/complete_session.py",
-        "from dataclasses import dataclass\n",
-        "from dataclasses import dataclass, replace\n",
-    ),
-    (
-        "penstock/flows/complete_session.py",
-        "            begun = begin_payment(uow, cascade, caller, session_id, completion)\n",
+        "            return begin_payment(uow, cascade, caller, session_id, completion)\n",
         (
             "            begun = begin_payment(uow, cascade, caller, session_id, completion)\n"
             "            if isinstance(begun, Begun):\n"
             "                key = begun.payment.attempts[-1].id\n"
             "                cascade.call(begun.candidates[0], replace(begun.request, key=key))\n"
             '                failpoint("provider.after_send")\n'
+            "            return begun\n"
         ),
     ),
 )
