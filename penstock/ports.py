@@ -310,7 +310,12 @@ class Offer(Protocol):
 class Cascade(Protocol):
     """Orders the connections that can take a charge, and asks one at a time. Never inside a transaction."""
 
-    def candidates(self, connections: Iterable[Account], request: ChargeRequest) -> Sequence[Candidate]: ...
+    def candidates(
+        self, connections: Iterable[Account], request: ChargeRequest, *, is_imagined: bool = False
+    ) -> Sequence[Candidate]:
+        """Return who can take a charge, in order. An imagined one has no token, so any token would do."""
+        ...
+
     def candidate(self, connection: Account) -> Candidate | None: ...
     def offers(self, connections: Iterable[Account], *, currency: str) -> Sequence[Offer]: ...
     @property

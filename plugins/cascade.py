@@ -76,9 +76,14 @@ class Cascade:
         self._guard = Guard(places=places)
         self.health = health or Health()
 
-    def candidates(self, connections: Iterable[Connection], request: ChargeRequest) -> Sequence[Candidate]:
-        """Return who can take this charge: the application's order, then points from `penstock_rank`, stable."""
-        able = [c for c in self._usable(connections) if _can(c.connector, request)]
+    def candidates(
+        self, connections: Iterable[Connection], request: ChargeRequest, *, is_imagined: bool = False
+    ) -> Sequence[Candidate]:
+        """Return who can take this charge: the application's order, then points from `penstock_rank`, stable.
+
+        An imagined charge has no token, so that nobody's token can be the wrong one.
+        """
+        able = [c for c in self._usable(connections) if _can(c.connector, request, is_imagined=is_imagined)]
         if len(able) > 1:
             points = self._points(request, [c.connector_name for c in able])
             able.sort(key=lambda c: -points.get(c.connector_name, 0))
@@ -333,12 +338,12 @@ def _takes_token(connector: PaymentConnector, request: ChargeRequest) -> bool:
         return False
 
 
-def _can(connector: PaymentConnector, request: ChargeRequest) -> bool:
+def _can(connector: PaymentConnector, request: ChargeRequest, *, is_imagined: bool) -> bool:
     claims = connector.capabilities
     return (
         _takes(connector, request.money.currency)
         and request.method in claims.methods
-        and _takes_token(connector, request)
+        and (is_imagined or _takes_token(connector, request))
         and (request.capture == "automatic" or claims.manual_capture)
     )
 

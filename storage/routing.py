@@ -20,7 +20,7 @@ from storage.statement import Statement
 from storage.tables import payment_routes, routing_lists, routing_versions
 from storage.types import Whole
 
-_LIST_KEYS: Final = ("environment_id", "application_id", "list_name")
+_LIST_KEYS: Final = (*SCOPE_COLUMNS, "list_name")
 _VERSION: Final = [each.name for each in routing_versions.columns if each.name not in SCOPE_COLUMNS]
 _KEPT: Final = 128
 """How many compiled lists a process keeps. A version never changes, so what is kept is never stale."""

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Column, ForeignKey, UniqueConstraint
 
-from storage.columns import at, column, id_column, newest_first, optional, tenant_table
+from storage.columns import SCOPE_COLUMNS, at, column, id_column, newest_first, optional, tenant_table
 from storage.types import JsonText, Text, UuidText, Whole
 
 routing_versions = tenant_table(
@@ -13,7 +13,7 @@ routing_versions = tenant_table(
     column("body", JsonText()),
     at("created_at"),
     optional("created_by", Text(64)),
-    UniqueConstraint("environment_id", "application_id", "list_name", "number", name="uq_routing_versions_number"),
+    UniqueConstraint(*SCOPE_COLUMNS, "list_name", "number", name="uq_routing_versions_number"),
     newest_first("ix_routing_versions_newest"),
     newest_first("ix_routing_versions_list", "list_name"),
 )
@@ -24,7 +24,7 @@ routing_lists = tenant_table(
     column("number", Whole()),
     Column("version_id", UuidText(), ForeignKey("routing_versions.id"), nullable=True),
     at("updated_at"),
-    UniqueConstraint("environment_id", "application_id", "list_name", name="uq_routing_lists_name"),
+    UniqueConstraint(*SCOPE_COLUMNS, "list_name", name="uq_routing_lists_name"),
 )
 """One row for each list that was ever set, and while one is set for the first time; held by whoever changes it."""
 

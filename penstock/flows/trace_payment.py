@@ -44,7 +44,8 @@ def simulate_routing(uow: UnitOfWork, cascade: Cascade, given: Json, draft: Json
         request = ChargeRequest(
             "", Money(facts.amount, facts.currency), facts.payment_method, "", country=facts.country
         )
-        route = with_candidates(route, active, cascade.candidates(in_order(route, active), request))
+        able = cascade.candidates(in_order(route, active), request, is_imagined=True)
+        route = with_candidates(route, active, able)
     looked_at = names_for(facts)[:1] if route.decision.is_declined else names_for(facts)
     rules = {name: lists[name].rules for name in looked_at if name in lists}
     stops = stops_out(route, {each.id: each.connector for each in active}, None)

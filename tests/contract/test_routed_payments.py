@@ -126,6 +126,18 @@ def test_a_decline_rule_without_a_code_has_the_generic_one(shop, ids):
     refused(shop.complete(shop.session()["id"]), 402, "flow_decline")
 
 
+def test_a_refusal_by_a_rule_is_the_same_again_under_the_same_key(shop, ids):
+    routes.decline(shop, cond("cardScheme", "is_one_of", "amex"), errorCode="flow_no_amex")
+    session = shop.session()
+    answers = [
+        shop.complete(session["id"], "tok_sandbox_approve/amex", headers={"Idempotency-Key": "once"}) for _ in range(2)
+    ]
+    assert [(each.status_code, each.json()["error"]["code"]) for each in answers] == [(402, "flow_no_amex")] * 2
+    assert answers[0].content == answers[1].content
+    assert len(made(shop.get("/payments"))["data"]) == 1
+    assert made(shop.complete(session["id"], "tok_sandbox_approve/visa"))["status"] == "completed"
+
+
 def test_a_missing_fact_declines_nobody(shop, ids):
     routes.decline(shop, cond("cardCountry", "is_not_one_of", "US"))
     assert pay(shop, "tok_sandbox_approve/visa")["rules"][0]["finding"] == "attribute_missing"

@@ -1,5 +1,7 @@
 """The lists of routing rules keep their word."""
 
+from concurrent.futures import ThreadPoolExecutor
+
 import pytest
 import sqlalchemy as sa
 
@@ -262,6 +264,25 @@ def test_if_match_refuses_to_overwrite_another_s_change(shop):
     made(put(shop, "/card-decline", {"rules": []}, headers={"If-Match": '"v7", "v1"'}))
     made(put(shop, "/card-decline", {"rules": []}, headers={"If-Match": "*"}))
     refused(put(shop, "/card-decline", {"rules": []}, headers={"If-Match": "v1"}), 400, "invalid_request")
+
+
+def test_of_many_who_read_the_same_version_one_replaces_it(shop):
+    def replace(index):
+        mine = {**US, "values": ["US", "CA", "DE", "FR", "GB", "IT", "JP", "NL"][index : index + 1]}
+        return put(shop, "/card-decline", decline(mine), headers={"If-Match": '"v0"'}).status_code
+
+    with ThreadPoolExecutor(8) as pool:
+        statuses = sorted(pool.map(replace, range(8)))
+    assert statuses == [200, *[412] * 7]
+    assert get(shop, "/card-decline").headers["etag"] == '"v1"'
+
+
+def test_of_many_who_do_not_look_each_makes_a_version(shop):
+    with ThreadPoolExecutor(8) as pool:
+        tags = [
+            answer.headers["etag"] for answer in pool.map(lambda _: put(shop, "/other-decline", decline(US)), range(8))
+        ]
+    assert sorted(tags) == [f'"v{number}"' for number in range(1, 9)]
 
 
 def test_a_repeat_with_the_same_key_makes_no_second_version(shop):

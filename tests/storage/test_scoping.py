@@ -10,6 +10,7 @@ from penstock.ids import new_id
 from penstock.ledger import capture_posting
 from penstock.outcome import Approved
 from penstock.ports import StoredAnswer
+from penstock.routing import Decision, Facts, Route, RoutingVersion
 from penstock.tenant import ApiKey, Connection, EmbedConfig
 from storage.statement import Statement, Unscoped
 from storage.tables import carts
@@ -21,6 +22,14 @@ OTHERS = [
     pytest.param(replace(OWN, environment_id=new_id()), id="environment"),
     pytest.param(replace(OWN, application_id=new_id()), id="application"),
 ]
+
+VERSION = RoutingVersion(id=new_id(), list_name="card-decline", number=1, body={"rules": []}, created_at=make.NOW)
+ROUTE = Route(
+    facts=Facts(amount=2500, currency="USD", payment_method="card", metadata={"k": "v"}),
+    decision=Decision(way="default", list_name="payment-routing", connector_ids=("a",), versions={"card-decline": 1}),
+    taking=("a",),
+    passed_over={"b": "inactive"},
+)
 
 
 @pytest.fixture
@@ -53,6 +62,9 @@ def shop(work):
         uow.keys.add(key)
         uow.connections.add(connection)
         uow.embed_configs.put(EmbedConfig(merchant_name="Mine"))
+        uow.routing.hold("card-decline")
+        uow.routing.replace(VERSION)
+        uow.routing.add_route(payment.id, ROUTE)
         uow.due.add("expire_session", session.id, make.NOW + timedelta(hours=1))
         uow.idempotency.claim("p", "op", "k", "f", 60)
         uow.idempotency.store("p", "op", "k", StoredAnswer(200, b"mine"))
@@ -75,6 +87,13 @@ def test_nothing_of_another_scope_can_be_read(work, shop, other):
         assert uow.connections.list_active() == []
         assert uow.connections.get(shop["connection"].id) is None
         assert uow.embed_configs.get() == EmbedConfig()
+        assert uow.routing.in_force() == {}
+        assert uow.routing.standing("card-decline") is None
+        assert uow.routing.version(VERSION.id) is None
+        assert uow.routing.numbered("card-decline", 1) is None
+        assert list(uow.routing.versions(None, cursor=None, limit=9).records) == []
+        assert uow.routing.route(shop["payment"].id) is None
+        assert uow.routing.routes(limit=9) == []
 
 
 @pytest.mark.parametrize("other", OTHERS)
@@ -93,6 +112,7 @@ def test_nothing_of_another_scope_can_be_locked_or_changed(work, shop, other):
         uow.payments.save(replace(payment, connector="theirs", transactions=[]))
         assert not uow.keys.revoke(shop["key"].id, uow.now)
         uow.due.add("expire_session", session.id, make.NOW)
+        assert uow.routing.hold("card-decline") == 0
         uow.due.done("expire_session", session.id)
         assert uow.idempotency.claim("p", "op", "k", "other", 60) is None
         uow.idempotency.store("p", "op", "k", StoredAnswer(200, b"theirs"))
@@ -103,6 +123,8 @@ def test_nothing_of_another_scope_can_be_locked_or_changed(work, shop, other):
         assert uow.payments.get(payment.id) == payment
         assert [key.id for key in uow.keys.list_active()] == [shop["key"].id]
         assert uow.embed_configs.get().merchant_name == "Mine"
+        assert uow.routing.standing("card-decline") == VERSION
+        assert uow.routing.route(payment.id) == ROUTE
         assert uow.idempotency.claim("p", "op", "k", "f", 60).body == b"mine"
 
 

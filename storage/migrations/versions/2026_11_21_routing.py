@@ -14,6 +14,7 @@ branch_labels: Final = None
 depends_on: Final = None
 
 _PLACE: Final = ("environment_id", "application_id")
+_SCOPE: Final = ("workspace_id", *_PLACE)
 
 
 def upgrade() -> None:
@@ -38,7 +39,7 @@ def _create_routing_versions() -> None:
         filled("created_at", UtcDateTime()),
         optional("created_by", Text(64)),
         sa.PrimaryKeyConstraint("id", name="pk_routing_versions"),
-        sa.UniqueConstraint(*_PLACE, "list_name", "number", name="uq_routing_versions_number"),
+        sa.UniqueConstraint(*_SCOPE, "list_name", "number", name="uq_routing_versions_number"),
         sqlite_strict=True,
     )
     op.create_index("ix_routing_versions_newest", "routing_versions", [*_PLACE, "created_at", "id"])
@@ -54,7 +55,7 @@ def _create_routing_lists() -> None:
         optional("version_id", UuidText()),
         filled("updated_at", UtcDateTime()),
         sa.ForeignKeyConstraint(["version_id"], ["routing_versions.id"], name="fk_routing_lists_version_id"),
-        sa.UniqueConstraint(*_PLACE, "list_name", name="uq_routing_lists_name"),
+        sa.UniqueConstraint(*_SCOPE, "list_name", name="uq_routing_lists_name"),
         sqlite_strict=True,
     )
 
