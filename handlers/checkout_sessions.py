@@ -8,22 +8,26 @@ from bootstrap import House
 from handlers.wire import Json, Reply, completed_out, methods_out, session_out, snake_in
 from penstock.caller import Caller
 from penstock.clock import rfc3339
-from penstock.errors import AllowedMethodsUnsupported, NotFound, SessionNotFound
+from penstock.errors import AllowedMethodsUnsupported, SessionNotFound
 from penstock.flows.begin_payment import Completion
 from penstock.flows.complete_session import complete_session as complete
 from penstock.flows.end_session import end_session
-from penstock.flows.open_session import open_proxy_session, open_session
+from penstock.flows.open_session import open_session
+from penstock.flows.open_widget import open_widget
+from penstock.flows.refresh_widget import Refreshed, refresh_widget
+from penstock.money import Money
 from penstock.payment import PROXY_METHOD
 from penstock.ports import UnitOfWork, Work
-from penstock.session import CheckoutSession, Collect, SessionStatus
+from penstock.session import Collect, SessionStatus
 
 
-def create_embed_token(uow: UnitOfWork, caller: Caller, house: House, body: Json) -> Json:
+def create_embed_token(work: Work, caller: Caller, house: House, body: Json) -> Json:
     if "allowedMethods" in body:
         raise AllowedMethodsUnsupported
     fields = {"country": "US", "external_cart_id": None, **snake_in(body)}
-    session = open_proxy_session(uow, caller, **fields)
-    return _with_token(house, caller, session, body["amount"], body["currency"]) | {
+    session, widget = open_widget(work, house.cascade, caller, fields)
+    price = Money(body["amount"], body["currency"])
+    return _with_token(house, caller, Refreshed(session, price, widget)) | {
         "hostedUrl": house.links.hosted(session.id),
         "embedUrl": house.links.embed(session.id),
         "expiresAt": rfc3339(session.expires_at),
@@ -50,17 +54,12 @@ def expire_session(work: Work, house: House, id_: str) -> Json:
     return session_out(session, hosted=hosted, embed=embed, cart=cart)
 
 
-def refresh_embed_token(uow: UnitOfWork, caller: Caller, house: House, id_: str) -> Json:
-    session = uow.sessions.get(id_)
-    if session is None:
-        raise NotFound("There is no checkout session with this id.")
-    session.assert_open(uow.now)
-    price = session.price(uow.carts.get(session.cart_id) if session.cart_id else None)
-    amount, currency = (price.amount, price.currency) if price else (None, None)
-    return _with_token(house, caller, session, amount, currency) | {
-        "amount": amount,
-        "currency": currency,
-        "gr4vyCheckoutSessionId": None,
+def refresh_embed_token(work: Work, caller: Caller, house: House, id_: str) -> Json:
+    fresh = refresh_widget(work, house.cascade, id_)
+    return _with_token(house, caller, fresh) | {
+        "amount": fresh.price.amount if fresh.price else None,
+        "currency": fresh.price.currency if fresh.price else None,
+        "gr4vyCheckoutSessionId": fresh.widget.ref if fresh.widget else None,
     }
 
 
@@ -94,10 +93,16 @@ def complete_session(work: Work, caller: Caller, house: House, id_: str, body: J
     return Reply(completed_out(completed), 202 if completed.is_open else 200)
 
 
-def _with_token(
-    house: House, caller: Caller, session: CheckoutSession, amount: int | None, currency: str | None
-) -> Json:
-    token, expires_at = house.tokens.mint_embed(
-        session.id, environment=caller.environment_slug, amount=amount, currency=currency
-    )
+def _with_token(house: House, caller: Caller, fresh: Refreshed) -> Json:
+    """Return the provider's own token where it has a widget, and ours otherwise."""
+    session, price = fresh.session, fresh.price
+    if fresh.widget is not None:
+        token, expires_at = fresh.widget.token, fresh.widget.expires_at
+    else:
+        token, expires_at = house.tokens.mint_embed(
+            session.id,
+            environment=caller.environment_slug,
+            amount=price.amount if price else None,
+            currency=price.currency if price else None,
+        )
     return {"checkoutSessionId": session.id, "embedToken": token, "embedTokenExpiresAt": rfc3339(expires_at)}

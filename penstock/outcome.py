@@ -1,5 +1,6 @@
 """What a provider may answer, and the check that an answer can be so. Anything else means that nobody knows."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -18,8 +19,10 @@ DECLINE_KINDS: Final[tuple[DeclineKind, ...]] = get_args(DeclineKind)
 REJECT_KINDS: Final[tuple[RejectKind, ...]] = get_args(RejectKind)
 
 MAX_REF: Final = 255
-MAX_URL: Final = 4096
 """The longest reference of a provider that is stored."""
+
+MAX_URL: Final = 4096
+_JWT: Final = re.compile(r"[A-Za-z0-9_-]+[.][A-Za-z0-9_-]+[.][A-Za-z0-9_-]+")
 
 
 class BrokenPromise(Exception):
@@ -146,6 +149,18 @@ def check_follow_up(answer: object, money: Money) -> FollowUp:
         case Declined() | Rejected():
             return _clipped(answer)
     raise BrokenPromise(f"it answered with {type(answer).__name__}, which is no answer to a follow-up")
+
+
+def check_widget(opened: object) -> Widget:
+    """Return what a connector gave to open its widget with. Raises `BrokenPromise` for what no browser could use."""
+    if not isinstance(opened, Widget):
+        raise BrokenPromise(f"it answered with {type(opened).__name__}, which opens no widget")
+    is_jwt = isinstance(opened.token, str) and _JWT.fullmatch(opened.token) and len(opened.token) <= MAX_URL
+    if not is_jwt or not isinstance(opened.expires_at, datetime) or opened.expires_at.tzinfo is None:
+        raise BrokenPromise("it gave no token that a browser could use")
+    if opened.ref is not None:
+        _check_ref(opened.ref)
+    return opened
 
 
 def _clipped(refusal: Declined | Rejected) -> Declined | Rejected:

@@ -72,6 +72,10 @@ class CheckoutSession(Recorded):
     """The payment that may still take the money: while it is set, nothing else may be tried."""
     payments_tried: int = 0
     completion_digest: str | None = None
+    widget_connection_id: str | None = None
+    """The connection whose own widget takes the payment, and that must be asked about it."""
+    widget_ref: str | None = None
+    """That provider's session behind the widget."""
     capture_mode: CaptureMode = "automatic"
 
     @property
@@ -112,6 +116,10 @@ class CheckoutSession(Recorded):
         self.assert_open(now)
         if self.payments_tried >= MAX_PAYMENTS:
             raise TooManyAttempts(details={"limit": MAX_PAYMENTS})
+
+    def take_widget(self, connection_id: str, ref: str | None, now: datetime) -> None:
+        """Remember whose widget the buyer may pay in."""
+        self.widget_connection_id, self.widget_ref, self.updated_at = connection_id, ref, now
 
     def begin_payment(self, *, payment_id: str, order_id: str, digest: str, now: datetime) -> None:
         """Take note of a payment that is about to be sent, for the completion with this digest."""

@@ -24,10 +24,12 @@ from penstock.outcome import (
     Outcome,
     Pending,
     ProxyTransaction,
+    Widget,
     check_answer,
     check_follow_up,
+    check_widget,
 )
-from penstock.request import ChargeRequest, FollowUpRequest, ResumeRequest
+from penstock.request import ChargeRequest, FollowUpRequest, ResumeRequest, WidgetRequest
 from penstock.verdict import BREAKER_OPEN, Candidate, Connection, StepVerdict, Verdict, VerdictState
 from plugins.cards import describe_card
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard
@@ -217,6 +219,14 @@ class Cascade:
         if found is not None and not (isinstance(found, ProxyTransaction) and found.ref == ref):
             raise ProviderSilent(f"{candidate.connector_name} answered for something else")
         return found
+
+    def open_widget(self, candidate: Candidate, request: WidgetRequest) -> Widget:
+        """Have a provider's own widget opened for one session. Raises `ProviderSilent`."""
+        try:
+            return self._asked(candidate, lambda: check_widget(candidate.connector.open_widget(request)))
+        except ProviderSilent as exc:
+            _log.warning("widget_not_opened", connector=candidate.connector_name, error=str(exc))
+            raise
 
     def follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict:
         """Capture, void or refund once. Raises `CalledInsideTransaction`; everything else is in the verdict."""

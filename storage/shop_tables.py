@@ -85,6 +85,8 @@ checkout_sessions = tenant_table(
     at("created_at"),
     at("updated_at"),
     later("capture_mode", Text(9), "'automatic'"),
+    optional("widget_connection_id", UuidText()),
+    optional("widget_ref", Text(255)),
     newest_first("ix_checkout_sessions_newest"),
 )
 

@@ -106,7 +106,7 @@ def begin_payment(
     money = _price(session, cart)
     request = _request(session, money, completion)
     route = route_payment(uow, session, cart, request, completion.card)
-    candidates, route = _candidates(uow, cascade, request, route)
+    candidates, route = _candidates(uow, cascade, request, route, session)
     return _write(uow, session, cart, Plan(request, candidates, completion, changed, route))
 
 
@@ -198,22 +198,29 @@ def _check_method(session: CheckoutSession, completion: Completion, money: Money
 
 
 def _candidates(
-    uow: UnitOfWork, cascade: Cascade, request: ChargeRequest, route: Route
+    uow: UnitOfWork, cascade: Cascade, request: ChargeRequest, route: Route, session: CheckoutSession
 ) -> tuple[Sequence[Candidate], Route]:
     """Return who can take the payment, in the order to try them, and the route with that written down."""
     if request.money.amount == 0 or route.decision.is_declined:
         return (), route
-    active = uow.connections.list_active()
     if request.method == PROXY_METHOD:
-        usable = [c for c in map(cascade.candidate, active) if c is not None]
-        found = [c for c in usable if c.connector.capabilities.proxy][:1]
-        if not found:
-            raise NoGr4vyConnection("No active connection reports payments made in a provider's own widget.")
-        return found, route
+        return _proxy(uow, cascade, session), route
+    active = uow.connections.list_active()
     candidates = cascade.candidates(in_order(route, active), request)
     if not candidates:
         raise NoEligibleConnector(details={"paymentMethod": request.method, "currency": request.money.currency})
     return candidates, with_candidates(route, active, candidates)
+
+
+def _proxy(uow: UnitOfWork, cascade: Cascade, session: CheckoutSession) -> Sequence[Candidate]:
+    """Return the one connection that can tell of a payment in its widget: the one whose widget it was, active or not."""
+    opened = session.widget_connection_id and uow.connections.get(session.widget_connection_id)
+    connections = [opened] if opened else uow.connections.list_active()
+    usable = [c for c in map(cascade.candidate, connections) if c is not None]
+    found = [c for c in usable if c.connector.capabilities.proxy][:1]
+    if not found:
+        raise NoGr4vyConnection("No active connection reports payments made in a provider's own widget.")
+    return found
 
 
 def _write(uow: UnitOfWork, session: CheckoutSession, cart: Cart | None, plan: Plan) -> Begun:

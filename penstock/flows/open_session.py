@@ -1,6 +1,6 @@
 """Open a checkout session: for a cart of ours, for a cart elsewhere, or for a bare amount."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from penstock.caller import Caller
@@ -19,6 +19,7 @@ from penstock.flows.settle_payment import EXPIRE
 from penstock.ids import new_session_id
 from penstock.ports import UnitOfWork
 from penstock.session import LIFETIME, CheckoutSession, Collect, SessionKind
+from penstock.tenant import Connection
 
 
 def open_session(uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]) -> tuple[CheckoutSession, Cart | None]:
@@ -41,22 +42,32 @@ def open_session(uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]) -> 
         expires_at=uow.now + LIFETIME,
         **{name: value for name, value in fields.items() if name not in _NOT_KEPT},
     )
-    return _keep(uow, session), cart
+    return keep_session(uow, session), cart
 
 
 _NOT_KEPT = frozenset({"application_id", "discount_code", "recurring", "payment_terms"})
 
 
-def open_proxy_session(
-    uow: UnitOfWork, caller: Caller, *, amount: int, currency: str, country: str, external_cart_id: str | None
-) -> CheckoutSession:
-    """Open a session for a bare amount in minor units. Raises `NoGr4vyConnection` where nothing can be charged."""
+def check_proxy_session(uow: UnitOfWork, caller: Caller, country: str) -> Sequence[Connection]:
+    """Return the active connections if a session for a bare amount may be opened now.
+
+    Raises `ValidationError` for a country that is none, `NoGr4vyConnection` where nothing can be charged, and the
+    three 402 errors of a production workspace that may not take payments.
+    """
     require_live(caller)
     require(check_country(country, "/country"))
-    if not uow.connections.list_active():
+    connections = uow.connections.list_active()
+    if not connections:
         raise NoGr4vyConnection
-    session = CheckoutSession(
-        id=new_session_id(),
+    return connections
+
+
+def new_proxy_session(
+    uow: UnitOfWork, *, session_id: str, amount: int, currency: str, country: str, external_cart_id: str | None
+) -> CheckoutSession:
+    """Return a new session for a bare amount in minor units, not yet kept: `check_proxy_session` let it pass."""
+    return CheckoutSession(
+        id=session_id,
         scope=uow.scope,
         kind=SessionKind.PROXY,
         created_at=uow.now,
@@ -69,10 +80,10 @@ def open_proxy_session(
         external_cart_id=external_cart_id,
         metadata={"externalCartId": external_cart_id} if external_cart_id else {},
     )
-    return _keep(uow, session)
 
 
-def _keep(uow: UnitOfWork, session: CheckoutSession) -> CheckoutSession:
+def keep_session(uow: UnitOfWork, session: CheckoutSession) -> CheckoutSession:
+    """Write a new session with its event, and note when its time is over."""
     session.note("checkout.session.created", session.summary())
     uow.sessions.add(session)
     uow.due.add(EXPIRE, session.id, session.expires_at)
