@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from alembic.util import CommandError
 
 from connectors.identity.builtin import BuiltinIssuer
+from penstock.bell import Bell
 from penstock.clock import Clock, SystemClock
 from penstock.health import Incident
 from penstock.keyring import Keyring, open_keyring
@@ -100,6 +101,8 @@ class House:
     accounts: AccountDesk
     tokens: Tokens
     vault: Vault = field(repr=False)
+    bell: Bell
+    """Rings when something was committed that the jobs wait for."""
     links: Links
     unready: Readiness = field(repr=False)
     """Returns why no request can be served now, or None."""
@@ -138,7 +141,8 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
     registry = Registry(pm, clock=clock, defaults=_sandbox_defaults(settings))
     database = open_database(settings.database_url, pool_size=settings.threads + _BESIDE)
     vault = Vault(keyring.masters)
-    work = open_work(database, clock, cursor_key=keyring.key("cursors"), vault=vault)
+    bell = Bell()
+    work = open_work(database, clock, cursor_key=keyring.key("cursors"), vault=vault, ring=bell.ring)
     pepper = keyring.key("api-keys")
     return House(
         settings=settings,
@@ -153,6 +157,7 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
         accounts=AccountDesk(registry),
         tokens=tokens,
         vault=vault,
+        bell=bell,
         links=Links(settings.public_url),
         unready=Readiness(database, settings.database_url),
     )

@@ -15,7 +15,7 @@ from typing import Final
 
 import httpx
 
-from connectors.addresses import Address, is_loopback, is_public, parse
+from penstock.addresses import Address, is_loopback, is_public, parse
 from penstock.clock import monotonic_seconds
 
 MAX_HOSTS: Final = 256

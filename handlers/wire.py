@@ -15,6 +15,7 @@ from penstock.pricing import Totals, price_line
 from penstock.routing import RoutingVersion
 from penstock.session import CheckoutSession
 from penstock.tenant import ApiKey, EmbedConfig
+from penstock.webhook import Endpoint
 
 Json = dict[str, Any]
 
@@ -284,4 +285,20 @@ def routing_version_out(version: RoutingVersion) -> Json:
         "createdAt": rfc3339(version.created_at),
         "createdBy": version.created_by,
         "content": version.body,
+    }
+
+
+def endpoint_out(endpoint: Endpoint) -> Json:
+    until = endpoint.previous_until
+    return {
+        "id": endpoint.id,
+        "url": endpoint.url,
+        "enabledEvents": endpoint.enabled_events,
+        "isActive": endpoint.is_active,
+        "disabledReason": endpoint.disabled_reason.value if endpoint.disabled_reason else None,
+        "previousSecretUntil": rfc3339(until) if until else None,
+        "applicationId": endpoint.scope.application_id,
+        "environmentId": endpoint.scope.environment_id,
+        "createdAt": rfc3339(endpoint.created_at),
+        "updatedAt": rfc3339(endpoint.updated_at),
     }

@@ -3,7 +3,7 @@
 The one rule: an effect and its row's end are committed together, so that work done twice is an effect had once.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol
@@ -14,12 +14,16 @@ import structlog
 from jobs.relay import DueRows
 from penstock.clock import Clock
 from penstock.flows.expire_session import expire_session
+from penstock.flows.queue_delivery import DELIVER
 from penstock.flows.reconcile_follow_up import RECONCILE_STEP, reconcile_follow_up, review_follow_up
 from penstock.flows.reconcile_payment import flag_for_review, reconcile_payment
 from penstock.flows.settle_payment import RECONCILE, SCHEDULE
 from penstock.ports import Cascade, DueRow, OpenWork
 
 QUEUE: Final = "due"
+POST_QUEUE: Final = "post"
+DOZEN: Final = 25
+"""How many deliveries one message names."""
 
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(hours=1)
@@ -128,9 +132,31 @@ def backoff(attempt: int) -> timedelta:
     return min(FIRST_RETRY * (1 << min(attempt - 1, 20)), LAST_RETRY)
 
 
-def declare(broker: dramatiq.Broker, runner: Runner) -> Callable[[str, int], object]:
-    """Put the one actor on a broker and return what sends it a message."""
-    actor = dramatiq.Actor(
-        runner.run_due, broker=broker, actor_name="run_due", queue_name=QUEUE, priority=0, options={}
-    )
-    return actor.send
+Take = Callable[[Sequence[DueRow]], object]
+
+
+def declare(broker: dramatiq.Broker, runner: Runner, rows: DueRows, take: Take) -> Callable[[Sequence[DueRow]], None]:
+    """Put the actors on a broker and return what sends them a batch of claimed rows.
+
+    Deliveries go to the post by the dozen, because they wait for receivers; everything else is run row by row.
+    """
+    run_due = _actor(broker, runner.run_due, "run_due", QUEUE)
+
+    def post(claims: Sequence[tuple[str, int]]) -> None:
+        take(rows.read_many([(row_id, attempt) for row_id, attempt in claims]))
+
+    post_many = _actor(broker, post, "post", POST_QUEUE)
+
+    def send(claimed: Sequence[DueRow]) -> None:
+        letters = [(row.id, row.attempt) for row in claimed if row.kind == DELIVER]
+        for start in range(0, len(letters), DOZEN):
+            post_many.send(letters[start : start + DOZEN])
+        for row in claimed:
+            if row.kind != DELIVER:
+                run_due.send(row.id, row.attempt)
+
+    return send
+
+
+def _actor(broker: dramatiq.Broker, work: Callable[..., None], name: str, queue: str) -> "dramatiq.Actor[..., None]":
+    return dramatiq.Actor(work, broker=broker, actor_name=name, queue_name=queue, priority=0, options={})

@@ -1,18 +1,22 @@
 """A relay and the threads that do what it announces, started and stopped together."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from functools import partial
 from typing import Final, Self
 
 import dramatiq
+import httpx
 
 from bootstrap import House
+from connectors.egress import Policy, client
 from jobs.actors import Rooms, Runner, declare
+from jobs.post import Post
 from jobs.relay import Chore, DueRows, Relay
 from storage.database import Database
 from storage.due import DueTable
 from storage.idempotency import sweep
+from storage.outgoing import BATCH, Outgoing
 from storage.rotation import purge_deleted
 
 IDLE_MILLISECONDS: Final = 500
@@ -23,17 +27,28 @@ SWEPT_AT_ONCE: Final = 500
 
 
 class Crew:
-    """The relay and the workers of one process. Any number of processes may have one over the same database."""
+    """The relay, the post and the workers of one process. Any number of processes may have one over the same database."""
 
     def __init__(
-        self, rooms: Rooms, rows: DueRows, broker: dramatiq.Broker, *, threads: int, chores: Sequence[Chore] = ()
+        self,
+        rooms: Rooms,
+        rows: DueRows,
+        broker: dramatiq.Broker,
+        *,
+        outgoing: Outgoing,
+        http: Callable[[], httpx.AsyncClient],
+        threads: int,
+        chores: Sequence[Chore] = (),
     ) -> None:
         self._broker = broker
         self._worker = dramatiq.Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
-        self._relay = Relay(rows, declare(broker, Runner(rooms, rows)), rooms.clock, chores)
+        self._post = Post(outgoing, rooms.clock, http)
+        send = declare(broker, Runner(rooms, rows), rows, self._post.take)
+        self._relay = Relay(rows, send, rooms.clock, chores, lambda now: outgoing.hand_on(now) == BATCH)
 
     def start(self) -> None:
         """Begin to work."""
+        self._post.start()
         self._worker.start()
         self._relay.start()
 
@@ -45,6 +60,7 @@ class Crew:
         """Claim no more, finish what was begun, and end. What is left undone stays in the database."""
         self._relay.stop(timeout)
         self._worker.stop(timeout=int(timeout * 1000))
+        self._post.stop(timeout)
         self._broker.close()
 
     def __enter__(self) -> Self:
@@ -58,7 +74,18 @@ class Crew:
 def crew_of(house: House, broker: dramatiq.Broker, *, threads: int) -> Crew:
     """Return the crew of a house. Its chores: forget old idempotency keys, and purge connections that are deleted."""
     chores: list[Chore] = [partial(_forget_keys, house.database), partial(purge_deleted, house.database)]
-    return Crew(house, DueTable(house.database), broker, threads=threads, chores=chores)
+    policy = Policy(may_loop_back=house.settings.webhook_loopback)
+    crew = Crew(
+        house,
+        DueTable(house.database),
+        broker,
+        outgoing=Outgoing(house.database, house.vault),
+        http=partial(client, policy),
+        threads=threads,
+        chores=chores,
+    )
+    house.bell.listen(crew.nudge)
+    return crew
 
 
 def _forget_keys(database: Database, now: datetime) -> None:

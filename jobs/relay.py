@@ -22,6 +22,9 @@ LEASE: Final = timedelta(seconds=90)
 BEAT_SECONDS: Final = 1.0
 """How often the relay looks when nobody nudges it."""
 
+BREATH_SECONDS: Final = 0.05
+"""The shortest wait between two rounds that were nudged: what is written meanwhile shares the next one."""
+
 CHORES_SECONDS: Final = 60.0
 """How often a relay does its chores."""
 
@@ -45,26 +48,38 @@ class DueRows(Protocol):
         """Return the row if this claim is its last one and it is not done."""
         ...
 
+    def read_many(self, claims: Sequence[tuple[str, int]]) -> Sequence[DueRow]:
+        """Return those of the claimed rows that are still their claim's and not done."""
+        ...
+
     def put_off(self, row: DueRow, run_at: datetime) -> bool:
         """Give the row back until ``run_at``. False if it is done or somebody else's by now."""
         ...
 
 
 class Relay:
-    """A thread that turns due rows into messages. ``send`` gets the row's id and the number of its claim.
+    """A thread that turns due rows into messages. ``send`` gets each batch of rows that it claimed.
 
-    ``chores`` are done once a minute, each with the present moment; several relays may do the same one at once.
+    ``hand_on`` is done before each look and returns whether there may be more of it at once. ``chores`` are done once a
+    minute, each with the present moment; several relays may do the same one at once.
     """
 
     def __init__(
-        self, rows: DueRows, send: Callable[[str, int], object], clock: Clock, chores: Sequence[Chore] = ()
+        self,
+        rows: DueRows,
+        send: Callable[[Sequence[DueRow]], object],
+        clock: Clock,
+        chores: Sequence[Chore] = (),
+        hand_on: Callable[[datetime], bool] | None = None,
     ) -> None:
         self._rows = rows
         self._send = send
         self._clock = clock
         self._chores = chores
+        self._hand_on = hand_on
         self._chores_at = monotonic_seconds()
         self._wake = threading.Event()
+        self._breath = threading.Event()
         self._stopping = False
         self._thread: threading.Thread | None = None
 
@@ -81,14 +96,15 @@ class Relay:
         """Finish the round that is running, and end. ``timeout`` is in seconds."""
         self._stopping = True
         self._wake.set()
+        self._breath.set()
         if self._thread is not None:
             self._thread.join(timeout)
 
     def run_once(self) -> int:
-        """Claim one batch, send a message for each row, and return how many there were."""
+        """Claim one batch, send messages for its rows, and return how many there were."""
         claimed = self._rows.claim(self._clock.now(), limit=BATCH, lease=LEASE)
-        for row in claimed:
-            self._send(row.id, row.attempt)
+        if claimed:
+            self._send(claimed)
         return len(claimed)
 
     def _run(self) -> None:
@@ -97,13 +113,14 @@ class Relay:
             self._wake.clear()
             try:
                 self._do_chores()
-                full = self.run_once() == BATCH
-                pause = 0.0 if full else BEAT_SECONDS
+                has_more = self._hand_on(self._clock.now()) if self._hand_on is not None else False
+                has_more |= self.run_once() == BATCH
+                pause = 0.0 if has_more else BEAT_SECONDS
             except Exception:  # noqa: BLE001  whatever fails, the relay must be there when it works again
                 pause = min(max(pause, BEAT_SECONDS) * 2, MAX_PAUSE_SECONDS)
                 _log.exception("relay_round_failed", retry_in_seconds=pause)
-            if not self._stopping:
-                self._wake.wait(pause)
+            if not self._stopping and pause and self._wake.wait(pause):
+                self._breath.wait(BREATH_SECONDS)
 
     def _do_chores(self) -> None:
         if monotonic_seconds() < self._chores_at:

@@ -112,6 +112,12 @@ def events() -> Mapping[str, EventEntry]:
     return MappingProxyType({kind: EventEntry(type=kind, **entry) for kind, entry in _read("events").items()})
 
 
+def event_example(kind: str) -> Mapping[str, Any]:
+    """Return data as an event of this type might carry it. Raises KeyError for an unknown type."""
+    example: Mapping[str, Any] = _read("event_examples")[events()[kind].data]
+    return example
+
+
 @cache
 def scopes() -> Scopes:
     """Return the registry of scopes."""

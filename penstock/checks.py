@@ -4,17 +4,20 @@ import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
+from ipaddress import ip_address
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import SplitResult, urlsplit
 
 import pycountry
 
+from penstock.addresses import is_public
 from penstock.caller import Caller, Scope
 from penstock.errors import Fault, TrialExpired, ValidationError, WorkspaceNotEntitledForLive, WorkspaceNotLive
 
 MAX_METADATA_BYTES: Final = 10_240
 RESERVED_PREFIX: Final = "throttle_"
 _METADATA_KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+_HTTPS_PORT: Final = 443
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1"})
 
 
@@ -82,6 +85,42 @@ def check_return(url: str, pointer: str, caller: Caller, origins: Sequence[str])
     origin = f"{parts.scheme}://{parts.hostname}" + (f":{port}" if port else "")
     if caller.is_production and origins and origin not in origins:
         yield Fault(pointer, "origin_not_allowed", "the URL's origin is not among the allowed origins")
+
+
+def check_receiver(url: str, caller: Caller, *, may_loop_back: bool) -> Iterator[Fault]:
+    """Yield what is wrong with an address that events are posted to, as far as the address itself tells it.
+
+    It is https, without user info or a fragment, on the default port. Where the operator allows it, http on this machine
+    is fine outside production. Where its name leads is judged at each try.
+    """
+    parts = _split(url)
+    if parts is None or not parts.hostname or "@" in parts.netloc or "\\" in url or parts.fragment:
+        yield Fault("/url", "invalid_url", "this is not a URL that events can be posted to")
+        return
+    if may_loop_back and not caller.is_production and parts.hostname in _LOOPBACK:
+        return
+    if parts.scheme != "https":
+        yield Fault("/url", "https_required", "an https URL is needed")
+    if parts.port not in (None, _HTTPS_PORT):
+        yield Fault("/url", "port_not_allowed", f"events are posted to port {_HTTPS_PORT}")
+    if _is_private(parts.hostname):
+        yield Fault("/url", "address_not_public", "the address is not on the public net")
+
+
+def _split(url: str) -> SplitResult | None:
+    try:
+        parts = urlsplit(url)
+        _ = parts.port
+    except ValueError:
+        return None
+    return parts
+
+
+def _is_private(host: str) -> bool:
+    try:
+        return not is_public(ip_address(host))
+    except ValueError:
+        return host == "localhost" or host.endswith((".localhost", ".local", ".internal"))
 
 
 def require(faults: Iterator[Fault] | Sequence[Fault]) -> None:

@@ -63,6 +63,10 @@ class Settings(BaseSettings):
         description="Secrets that master keys are made of, the newest first, with commas between them. The root secret's "
         "is always the last one.",
     )
+    webhook_loopback: bool = Field(
+        default=False,
+        description="Whether webhooks outside production may go to http addresses on this machine.",
+    )
     host: str = Field(default="127.0.0.1", description="Address to listen on.", min_length=1)
     port: int = Field(default=8000, ge=0, le=65535, description="Port to listen on.")
     public_url: HttpUrl = Field(default="", description="Where buyers and merchants reach this server.")

@@ -32,3 +32,4 @@ def write_events(connection: ScopedConnection, kind: str, object_id: str, record
         for draft in drafts
     ]
     connection.put(_ADD, *rows)
+    connection.has_news = True

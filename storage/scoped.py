@@ -83,12 +83,16 @@ def _scope_value(name: str) -> BindParameter[Any]:
 
 
 class ScopedConnection:
-    """An open block's connection, for one scope: fills in the three values and passes the rest on."""
+    """An open block's connection, for one scope: fills in the three values and passes the rest on.
 
-    __slots__ = ("_connection", "_scope", "scope")
+    ``has_news`` says that the block wrote something that the jobs are waiting for.
+    """
+
+    __slots__ = ("_connection", "_scope", "has_news", "scope")
 
     def __init__(self, connection: Connection, scope: Scope) -> None:
         self.scope = scope
+        self.has_news = False
         self._connection = connection
         self._scope = {
             "scope_workspace": scope.workspace_id,

@@ -18,6 +18,7 @@ from storage.payment_tables import ledger_entries, payment_attempts, payment_ste
 from storage.routing_tables import payment_routes, routing_lists, routing_versions
 from storage.shop_tables import cart_items, carts, checkout_sessions, order_lines, orders
 from storage.types import Bytes, Flag, JsonText, Text, UtcDateTime, Whole
+from storage.webhook_tables import webhook_attempts, webhook_deliveries, webhook_endpoints, webhook_messages
 
 workspaces = table(
     "workspaces",
@@ -193,5 +194,9 @@ __all__ = [
     "routing_lists",
     "routing_versions",
     "transactions",
+    "webhook_attempts",
+    "webhook_deliveries",
+    "webhook_endpoints",
+    "webhook_messages",
     "workspaces",
 ]

@@ -26,6 +26,7 @@ from storage.scoped import ScopedConnection
 from storage.sessions import SessionRows
 from storage.steps import StepRows
 from storage.vault import Vault
+from storage.webhooks import WebhookRows
 
 
 class RowsOfWork:
@@ -90,6 +91,16 @@ class RowsOfWork:
         return IncidentRows(self._connection, self.now)
 
     @cached_property
+    def webhooks(self) -> WebhookRows:
+        """Webhook endpoints and deliveries."""
+        return WebhookRows(self._connection, self.now, self._vault)
+
+    @property
+    def has_news(self) -> bool:
+        """Whether something was written that the jobs wait for."""
+        return self._connection.has_news
+
+    @cached_property
     def due(self) -> DueRows:
         """What must happen later."""
         return DueRows(self._connection)
@@ -101,13 +112,20 @@ class RowsOfWork:
 
 
 class Opened:
-    """One block: the transaction, and the mark that no provider may be called meanwhile."""
+    """One block: the transaction, and the mark that no provider may be called meanwhile. ``ring`` follows its commit."""
 
-    __slots__ = ("_block", "_made", "_mark")
+    __slots__ = ("_block", "_made", "_mark", "_ring", "_rows")
 
-    def __init__(self, block: AbstractContextManager[Connection], made: Callable[[Connection], RowsOfWork]) -> None:
+    def __init__(
+        self,
+        block: AbstractContextManager[Connection],
+        made: Callable[[Connection], RowsOfWork],
+        ring: Callable[[], object] | None,
+    ) -> None:
         self._block = block
         self._made = made
+        self._ring = ring
+        self._rows: RowsOfWork | None = None
         self._mark = transaction()
 
     def __enter__(self) -> RowsOfWork:
@@ -119,10 +137,11 @@ class Opened:
             self._mark.__exit__()
             raise
         try:
-            return self._made(connection)
+            self._rows = self._made(connection)
         except BaseException as error:
             self.__exit__(type(error), error, error.__traceback__)
             raise
+        return self._rows
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -132,13 +151,17 @@ class Opened:
             self._block.__exit__(kind, error, trace)
         finally:
             self._mark.__exit__()
+        if kind is None and self._ring is not None and self._rows is not None and self._rows.has_news:
+            self._ring()
 
 
-def open_work(database: Database, clock: Clock, *, cursor_key: bytes, vault: Vault) -> OpenWork:
+def open_work(
+    database: Database, clock: Clock, *, cursor_key: bytes, vault: Vault, ring: Callable[[], object] | None = None
+) -> OpenWork:
     """Return what opens units of work over a database.
 
     ``cursor_key`` is the secret under which list cursors are signed; all processes of a house share it. ``vault`` seals
-    what must not stand in a row as it is.
+    what must not stand in a row as it is. ``ring`` is called after each commit that the jobs wait for.
     """
     cursors = Cursors(cursor_key)
 
@@ -147,6 +170,8 @@ def open_work(database: Database, clock: Clock, *, cursor_key: bytes, vault: Vau
             # A writer may have waited for its turn, so the clock is read now.
             return RowsOfWork(ScopedConnection(connection, scope), clock.now(), cursors, vault)
 
-        return Opened(database.reading() if read else database.writing(), made)
+        if read:
+            return Opened(database.reading(), made, None)
+        return Opened(database.writing(), made, ring)
 
     return opened

@@ -42,7 +42,7 @@ def database_of(request: pytest.FixtureRequest, kind: str):
 
 
 @contextmanager
-def opened_house(databases, state_dir):
+def opened_house(databases, state_dir, **more):
     """Open a house on a database of its own, answering only what the spec allows."""
     with databases.fresh() as url:
         given = settings.load(
@@ -52,6 +52,7 @@ def opened_house(databases, state_dir):
             public_url="http://testserver",
             validate_responses="raise",
             log_level="error",
+            **more,
         )
         logs.configure("error")
         with bootstrap.build(given, clock=OffsetClock(), plugins=[wire]) as built:

@@ -33,7 +33,9 @@ def run() -> None:
     """Run what `alembic.command` was asked for."""
     connection = context.config.attributes["connection"]
     prepare(connection)
-    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True)
+    # Alembic takes SQLite for a database without transactional DDL. With it, where the schema stands is read under the
+    # same lock under which it is changed.
+    context.configure(connection=connection, target_metadata=metadata, render_as_batch=True, transactional_ddl=True)
     with context.begin_transaction():
         context.run_migrations()
 

@@ -16,7 +16,7 @@ import sqlalchemy as sa
 
 from jobs.actors import FIRST_RETRY, LAST_RETRY, UNKNOWN_KIND_RETRY, Runner, backoff, next_look
 from jobs.broker import build_broker
-from jobs.crew import Crew, crew_of
+from jobs.crew import crew_of
 from jobs.relay import BATCH, LEASE, Relay
 from penstock.caller import Scope
 from penstock.flows.settle_payment import SCHEDULE
@@ -193,7 +193,7 @@ def test_four_relays_at_once_claim_each_row_once(house, store, rows):  # noqa: F
 def test_a_crew_in_this_process_does_the_work_and_ends(house, store, rows, clock):  # noqa: F811
     session = store.session()["id"]
     clock.advance(DAY + timedelta(minutes=1))
-    with Crew(house, rows, build_broker(None), threads=2) as crew:
+    with crew_of(house, build_broker(None), threads=2) as crew:
         crew.nudge()
         wait_until(lambda: due_row(house, session) is None)
 

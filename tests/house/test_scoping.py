@@ -22,6 +22,7 @@ WRITERS = {
     "storage/identity.py": "who asks is found before it is known which tenant that is",
     "storage/provision.py": "it makes tenants",
     "storage/due.py": "a relay serves every tenant",
+    "storage/outgoing.py": "the post serves every tenant",
     "storage/rotation.py": "keys and secrets of every tenant are rotated, sealed and purged",
     "storage/idempotency.py": "old keys are swept whoever's they are",
     "storage/columns.py": "the default of a column is text",
@@ -32,6 +33,7 @@ WRITERS = {
 """Where Core's verbs may be used, and why."""
 
 ACROSS = {
+    "storage.outgoing": {"_ANY_WAITING", "_HAND_ON", "_OLDEST"},
     "storage.due": {"_ANY_WAITING", "_CLAIM", "_READ", "_PUT_OFF"},
     "storage.idempotency": {"_SWEEP"},
 }

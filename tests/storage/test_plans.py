@@ -25,6 +25,8 @@ def statements():
 
 
 STATEMENTS = dict(statements())
+WAITING = ("ix_events_waiting",)
+"""Partial indexes that hold only what is still to be done: reading one from end to end is their purpose."""
 
 
 def plan(url, statement):
@@ -42,7 +44,12 @@ def _nulls(ready):
 
 @pytest.mark.parametrize("name", STATEMENTS)
 def test_a_statement_searches_and_never_scans(sqlite_url, name):
-    assert "SCAN" not in plan(sqlite_url, STATEMENTS[name])
+    found = plan(sqlite_url, STATEMENTS[name])
+    for index in WAITING:
+        found = found.replace(f"SCAN events USING INDEX {index}", "").replace(
+            f"SCAN events USING COVERING INDEX {index}", ""
+        )
+    assert "SCAN" not in found
 
 
 @pytest.mark.parametrize("name", [name for name in STATEMENTS if "_LISTING" in name])

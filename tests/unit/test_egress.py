@@ -10,8 +10,8 @@ import dnslib.server
 import httpx
 import pytest
 
-from connectors.addresses import is_loopback, is_public
 from connectors.egress import Policy, PublicTransport, Refused, client
+from penstock.addresses import is_loopback, is_public
 
 REFUSED = (
     "0.0.0.0",

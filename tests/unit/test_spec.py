@@ -9,6 +9,7 @@ import yaml
 
 from handlers import answers, spec
 from handlers.bundle import BrokenSpec, Bundle
+from handlers.schema import Compiler
 from penstock import catalogue
 from penstock._roots import root
 
@@ -295,5 +296,12 @@ def test_what_a_value_may_look_like_as_the_server_reads_the_schema(where, value,
 
 
 def test_every_file_of_the_spec_belongs_to_it():
-    known = {"openapi", "errors", "events", "scopes", "roles"}
+    known = {"openapi", "errors", "events", "event_examples", "scopes", "roles"}
     assert {file.stem for file in (root() / "spec").glob("*.yaml")} == known
+
+
+def test_every_event_has_an_example_that_fits_its_schema():
+    compiler = Compiler(spec.load()["components"])
+    for kind, event in catalogue.events().items():
+        check = compiler.compile({"$ref": f"#/components/schemas/{event.data}"}, "response")
+        assert list(check.errors(catalogue.event_example(kind))) == [], kind

@@ -1,0 +1,251 @@
+"""What goes out to the world: events become deliveries, and tries leave their mark. It serves every tenant.
+
+Each call is a transaction of its own. Nothing here waits for a receiver.
+"""
+
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+import sqlalchemy as sa
+
+from penstock.caller import Scope
+from penstock.clock import rfc3339
+from penstock.event_message import envelope, event_name, written
+from penstock.ids import new_id
+from penstock.ports import DueRow
+from penstock.webhook import Answer, Delivery, DeliveryStatus, Endpoint, settle_endpoint
+from storage import scoped
+from storage.database import Connection, Database
+from storage.due import DueRows
+from storage.scoped import ScopedConnection, value
+from storage.statement import Statement
+from storage.tables import due, events
+from storage.types import Whole
+from storage.vault import Vault
+from storage.webhooks import WebhookRows
+
+BATCH: Final = 200
+"""How many events one transaction hands on at the most."""
+
+_ANY_WAITING = Statement(sa.select(events.c.id).where(events.c.dispatched_at.is_(None)).limit(1), across=True)
+_HAND_ON = Statement(
+    sa.update(events)
+    .where(
+        events.c.id.in_(
+            sa.select(events.c.id)
+            .where(events.c.dispatched_at.is_(None))
+            .order_by(events.c.created_at, events.c.id)
+            .limit(sa.bindparam("limit", type_=Whole()))
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(dispatched_at=value(events.c.dispatched_at))
+    .returning(*events.columns),
+    across=True,
+)
+_OURS = Statement(
+    scoped.delete(due).where(scoped.by_id(due), due.c.attempts == value(due.c.attempts)),
+)
+_AGAIN = Statement(
+    scoped.update(due, ["run_at", "lease_until"]).where(scoped.by_id(due), due.c.attempts == value(due.c.attempts)),
+)
+_OLDEST = Statement(
+    sa.select(events.c.created_at).where(events.c.dispatched_at.is_(None)).order_by(events.c.created_at).limit(1),
+    across=True,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Letter:
+    """A delivery that is to be tried now, with what is posted and where."""
+
+    row: DueRow
+    delivery: Delivery
+    endpoint: Endpoint = field(repr=False)
+    body: bytes = field(repr=False)
+    loaded_at: datetime
+
+    @property
+    def scope(self) -> Scope:
+        """Whose it is."""
+        return self.row.scope
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """A letter and how its try ended. ``jitter`` is between 0 and 1."""
+
+    letter: Letter
+    answer: Answer
+    jitter: float
+
+
+class Outgoing:
+    """Events and deliveries of every tenant, as the jobs see them."""
+
+    def __init__(self, database: Database, vault: Vault) -> None:
+        self._database = database
+        self._vault = vault
+
+    def hand_on(self, now: datetime, *, limit: int = BATCH) -> int:
+        """Queue what is written and not handed on yet for whoever listens; return how many events there were."""
+        with self._database.reading() as connection:
+            if connection.row(_ANY_WAITING, {}) is None:
+                return 0
+        with self._database.writing() as connection:
+            rows = connection.rows(_HAND_ON, {"limit": limit, "dispatched_at": now})
+            by_scope: dict[Scope, list[Any]] = defaultdict(list)
+            for row in rows:
+                by_scope[Scope(row.workspace_id, row.environment_id, row.application_id)].append(row)
+            for scope, own in by_scope.items():
+                self._hand_on(ScopedConnection(connection, scope), own, now)
+        return len(rows)
+
+    def load(self, rows: Sequence[DueRow], now: datetime) -> list[Letter]:
+        """Return what is to be posted for claimed rows. Whatever need not be posted any more is put away."""
+        letters: list[Letter] = []
+        over: list[tuple[DueRow, Delivery | None]] = []
+        with self._database.reading() as connection:
+            for row in rows:
+                found = self._letter(connection, row, now)
+                letters.append(found) if isinstance(found, Letter) else over.append((row, found))
+        if over:
+            self._put_away(over, now)
+        return letters
+
+    def record(self, tried: Sequence[Tried], now: datetime) -> None:
+        """Write how tries ended, with the state of their deliveries and endpoints, in one transaction.
+
+        A try whose claim has passed to somebody else leaves no mark: the other's does.
+        """
+        with self._database.writing() as connection:
+            for one in tried:
+                self._record(ScopedConnection(connection, one.letter.scope), one, now)
+
+    def put_off(self, rows: Sequence[DueRow], run_at: datetime) -> None:
+        """Give claimed rows back untried."""
+        with self._database.writing() as connection:
+            for row in rows:
+                values = {**_claim(row), "run_at": run_at, "lease_until": None}
+                ScopedConnection(connection, row.scope).run(_AGAIN, values)
+
+    def waiting_since(self) -> datetime | None:
+        """Return when the oldest event that is not handed on was written."""
+        with self._database.reading() as connection:
+            row = connection.row(_OLDEST, {})
+        since: datetime | None = None if row is None else row.created_at
+        return since
+
+    def _hand_on(self, connection: ScopedConnection, rows: Sequence[Any], now: datetime) -> None:
+        webhooks = WebhookRows(connection, now, self._vault)
+        endpoints = webhooks.listening()
+        queue = DueRows(connection)
+        for row in sorted(rows, key=lambda each: (each.created_at, each.id)) if endpoints else ():
+            listening = [
+                one for one in endpoints if row.type in one.enabled_events and one.created_at <= row.created_at
+            ]
+            if listening:
+                webhooks.add_message(event_name(row.id), row.type, written(_message(connection.scope, row)))
+            for endpoint in listening:
+                delivery = _delivery(row, endpoint, now)
+                webhooks.add_delivery(delivery)
+                queue.add("deliver", delivery.id, now)
+
+    def _letter(self, connection: Connection, row: DueRow, now: datetime) -> Letter | Delivery | None:
+        """Return what to post; the delivery if it can never be made; None if there is nothing to do for now."""
+        webhooks = WebhookRows(ScopedConnection(connection, row.scope), now, self._vault)
+        delivery = webhooks.get_delivery(row.object_id)
+        if delivery is None or delivery.status is not DeliveryStatus.PENDING:
+            return None
+        endpoint = webhooks.get_endpoint(delivery.endpoint_id)
+        body = webhooks.message(delivery.event_id)
+        if endpoint is None or body is None:
+            return delivery
+        is_held = not (endpoint.is_active or delivery.is_test)
+        return None if is_held else Letter(row, delivery, endpoint, body, now)
+
+    def _put_away(self, over: Sequence[tuple[DueRow, Delivery | None]], now: datetime) -> None:
+        with self._database.writing() as connection:
+            for row, delivery in over:
+                scope = ScopedConnection(connection, row.scope)
+                if scope.run(_OURS, _claim(row)) == 1 and delivery is not None:
+                    delivery.status, delivery.finished_at, delivery.next_attempt_at = DeliveryStatus.FAILED, now, None
+                    WebhookRows(scope, now, self._vault).save_delivery(delivery)
+
+    def _record(self, connection: ScopedConnection, one: Tried, now: datetime) -> None:
+        letter, answer = one.letter, one.answer
+        webhooks = WebhookRows(connection, now, self._vault)
+        delivery = letter.delivery
+        delivery.record(answer, now, jitter=one.jitter)
+        if not self._is_ours(connection, letter.row, delivery.next_attempt_at):
+            return
+        attempt = _attempt(letter, answer)
+        webhooks.add_attempt({"id": new_id(), "delivery_id": delivery.id, **attempt})
+        delivery.last_answer = _wired(attempt)
+        webhooks.save_delivery(delivery)
+        if letter.endpoint.exhausted_in_a_row or answer.is_gone or delivery.is_exhausted:
+            held = webhooks.get_endpoint_for_update(letter.endpoint.id)
+            if held is not None:
+                settle_endpoint(held, delivery, answer, now)
+                webhooks.save_endpoint(held)
+
+    @staticmethod
+    def _is_ours(connection: ScopedConnection, row: DueRow, next_attempt_at: datetime | None) -> bool:
+        if next_attempt_at is None:
+            return connection.run(_OURS, _claim(row)) == 1
+        values = {**_claim(row), "run_at": next_attempt_at, "lease_until": None}
+        return connection.run(_AGAIN, values) == 1
+
+
+def _claim(row: DueRow) -> dict[str, Any]:
+    return {"id": row.id, "attempts": row.attempt}
+
+
+def _message(scope: Scope, row: Any) -> Mapping[str, Any]:
+    return envelope(
+        event_id=event_name(row.id),
+        event_type=row.type,
+        scope=scope,
+        object_type=row.object_type,
+        object_id=row.object_id,
+        sequence=row.sequence,
+        created_at=row.created_at,
+        payload=row.data,
+    )
+
+
+def _delivery(row: Any, endpoint: Endpoint, now: datetime) -> Delivery:
+    return Delivery(
+        id=new_id(),
+        endpoint_id=endpoint.id,
+        event_id=event_name(row.id),
+        event_type=row.type,
+        created_at=now,
+        next_attempt_at=now,
+        order_id=row.data.get("orderId"),
+    )
+
+
+def _attempt(letter: Letter, answer: Answer) -> dict[str, Any]:
+    return {
+        "number": letter.delivery.attempts,
+        "started_at": letter.loaded_at,
+        "milliseconds": answer.milliseconds,
+        "status": answer.status,
+        "error": answer.error,
+        "excerpt": answer.excerpt,
+    }
+
+
+def _wired(attempt: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "number": attempt["number"],
+        "startedAt": rfc3339(attempt["started_at"]),
+        "durationMs": attempt["milliseconds"],
+        "responseStatus": attempt["status"],
+        "error": attempt["error"],
+        "responseExcerpt": attempt["excerpt"],
+    }
