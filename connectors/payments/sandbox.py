@@ -155,9 +155,13 @@ class SandboxPayments(PaymentConnector):
         return self._told(items[0]) if items else None
 
     def verify_account(self) -> None:
-        """Refuse the key that says ``refused``, as a provider does with one that was revoked."""
+        """Ask the bank for nothing in particular; the key that says ``refused`` is refused, as if it was revoked."""
         if self.ctx.settings.get("api_key") == REFUSED_KEY:
             raise BadCredentials("the sandbox refuses this api_key, as asked")
+        answer = self._bank.find("verify")
+        if answer.status in (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN):
+            raise BadCredentials("the sandbox bank does not let us in")
+        _json(answer, 200)
 
     def resume(self, request: ResumeRequest) -> Outcome:
         """Ask the bank how the buyer decided; what the browser brought along is not looked at."""

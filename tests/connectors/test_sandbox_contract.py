@@ -56,6 +56,9 @@ class TestSandbox(PaymentConnectorContract):
         **step("voided", "void"),
         **step("refunded", "refund"),
         "follow_up_not_found": reply(200, {"items": []}),
+        "account_ok": reply(200, {"items": []}),
+        "account_refused": reply(401, {"error": {"kind": "unauthorized", "code": "unauthorized"}}),
+        "token_described": reply(500),  # the token says it all: nobody is asked
         "transaction": reply(200, ROW),
         "transaction_not_found": reply(404, {"error": {"kind": "not_found", "code": "not_found"}}),
     }

@@ -302,7 +302,7 @@ def test_the_doctor_lists_settings_workspaces_and_connectors(monkeypatch):
     monkeypatch.setenv("PENSTOCK_SECRET_KEY", SECRET)
     text = penstock("doctor")
     assert made["workspaceId"] in text
-    assert re.search(r"connector sandbox: card in every currency", text)
+    assert re.search(r"connector sandbox: card, ideal in every currency", text)
     assert "PENSTOCK_PUBLIC_URL" in text
     assert SECRET not in text
 
