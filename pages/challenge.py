@@ -1,5 +1,6 @@
 """The sandbox's bank: where a 3-D Secure test payment is confirmed or refused by whoever plays the cardholder."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 from urllib.parse import urlencode, urlsplit
@@ -33,6 +34,11 @@ class Challenge:
         """Where the answer goes."""
         return f"/sandbox/challenge/{self.ref}?{urlencode({'session_id': self.session_id})}"
 
+    @property
+    def comeback(self) -> str:
+        """Where the buyer goes from the bank."""
+        return f"/checkout/{self.session_id}/return"
+
 
 def challenge_pages(house: House) -> tuple[Page, Page]:
     """Return the page that asks and the one that takes the answer."""
@@ -41,7 +47,7 @@ def challenge_pages(house: House) -> tuple[Page, Page]:
         challenge = _find(house, request)
         if challenge is None:
             return _unknown()
-        return _question(challenge) if challenge.is_asked else _back(challenge)
+        return _question(challenge) if challenge.is_asked else redirect(challenge.comeback)
 
     def answer(request: PageRequest) -> PageResponse:
         challenge = _find(house, request)
@@ -54,7 +60,7 @@ def challenge_pages(house: House) -> tuple[Page, Page]:
             return _notice("That is no answer", "Approve the payment, or fail it.", status=400)
         if challenge.is_asked:
             challenge.bank.settle(challenge.ref, approve=_ANSWERS[word])
-        return _back(challenge)
+        return _thanks(challenge)
 
     return ask, answer
 
@@ -114,14 +120,31 @@ def _question(challenge: Challenge) -> PageResponse:
     )
 
 
-def _back(challenge: Challenge) -> PageResponse:
-    return redirect(f"/checkout/{challenge.session_id}/return")
+def _thanks(challenge: Challenge) -> PageResponse:
+    # A page and no redirect: browsers hold a form's redirects to the page's `form-action`, and the way ends at the
+    # shop, on another origin.
+    return _notice(
+        "The bank has your answer",
+        "You are taken back.",
+        link={"url": challenge.comeback, "label": "Go back"},
+        ancestors=challenge.config.allowed_origins,
+        headers={"refresh": f"0; url={challenge.comeback}"},
+    )
 
 
 def _unknown() -> PageResponse:
     return _notice("The bank knows no such payment", "The link may be incomplete. Go back to the shop.", status=404)
 
 
-def _notice(title: str, text: str, *, status: int) -> PageResponse:
-    values = {"title": title, "text": text, "tone": "", "sign": "?", "link": None, "is_waiting": False}
-    return render("slip.html", {**values, "is_embedded": False, "brand": None, "state": None}, status=status)
+def _notice(
+    title: str,
+    text: str,
+    *,
+    status: int = 200,
+    link: Mapping[str, str] | None = None,
+    ancestors: Sequence[str] = (),
+    headers: Mapping[str, str] | None = None,
+) -> PageResponse:
+    values = {"title": title, "text": text, "tone": "", "sign": "?", "link": link, "is_waiting": link is not None}
+    values |= {"is_embedded": False, "brand": None, "state": None}
+    return render("slip.html", values, status=status, ancestors=ancestors, headers=headers)

@@ -29,7 +29,7 @@ def test_a_redirect_method_is_offered_and_needs_no_token(shop):
 
 def test_a_buyer_who_paid_at_the_bank_is_sent_on_to_the_shop(shop):
     session, waiting, path = begun(shop)
-    assert decide(shop, path, "approve").headers["location"] == f"/checkout/{session['id']}/return"
+    assert decide(shop, path, "approve").headers["refresh"] == f"0; url=/checkout/{session['id']}/return"
     back = come_back(shop, session, "?redirectResult=anything")
     assert (back.status_code, back.headers["location"]) == (
         303,
