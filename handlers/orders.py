@@ -1,6 +1,9 @@
 """Orders."""
 
-from handlers.wire import Json, order_out
+from collections.abc import Mapping
+from typing import Any
+
+from handlers.wire import Json
 from penstock.errors import NotFound
 from penstock.ports import UnitOfWork
 
@@ -22,11 +25,11 @@ def list_orders(  # noqa: PLR0917  (the operation's own query parameters, given 
     return uow.orders.page(filters, cursor=cursor, limit=limit).shape()
 
 
-def get_order(uow: UnitOfWork, id_: str) -> Json:
-    order = uow.orders.get(id_)
+def get_order(uow: UnitOfWork, id_: str) -> Mapping[str, Any]:
+    order = uow.orders.shown(id_)
     if order is None:
         raise NotFound("There is no order with this id.")
-    return order_out(order)
+    return order
 
 
 def list_payments(uow: UnitOfWork, id_: str) -> Json:

@@ -1,7 +1,7 @@
 """Carts in rows."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
+from dataclasses import fields
 from datetime import datetime
 from typing import Any
 
@@ -36,6 +36,9 @@ _ITEM = [
     "requires_shipping",
     "metadata",
 ]
+# Both are flat, so their fields are read one by one; `asdict` would copy every value deeply.
+_SHIPPING = [each.name for each in fields(ShippingSelection)]
+_TAX = [each.name for each in fields(TaxLine)]
 _ITEM_CHANGED = ["quantity", "unit_price", "tax_amount", "discount_amount", "metadata"]
 
 _select = scoped.select(*(carts.c[name] for name in _OWN)).where(scoped.by_id(carts))
@@ -44,7 +47,7 @@ _ADD = Statement(scoped.insert(carts))
 _SAVE = Statement(scoped.update(carts, _CHANGED).where(scoped.by_id(carts)))
 _of_cart = cart_items.c.cart_id == value(carts.c.id)
 _GET = with_children(
-    [carts.c[name] for name in _OWN], [cart_items.c[name] for name in (*_ITEM, "position")], _of_cart, "position"
+    carts, [carts.c[name] for name in _OWN], [cart_items.c[name] for name in (*_ITEM, "position")], _of_cart, "position"
 )
 _ITEMS = Statement(
     scoped.select(*(cart_items.c[name] for name in _ITEM)).where(_of_cart).order_by(cart_items.c.position)
@@ -204,7 +207,7 @@ def totals_from_row(row: Any) -> Totals:
 
 def shipping_to_json(shipping: ShippingSelection | None) -> dict[str, Any] | None:
     """Return a shipping selection as its column keeps it."""
-    return None if shipping is None else asdict(shipping)
+    return None if shipping is None else {name: getattr(shipping, name) for name in _SHIPPING}
 
 
 def shipping_from_json(kept: Mapping[str, Any] | None) -> ShippingSelection | None:
@@ -214,7 +217,7 @@ def shipping_from_json(kept: Mapping[str, Any] | None) -> ShippingSelection | No
 
 def tax_lines_to_json(lines: Sequence[TaxLine]) -> list[dict[str, Any]]:
     """Return tax lines as their column keeps them."""
-    return [asdict(line) for line in lines]
+    return [{name: getattr(line, name) for name in _TAX} for line in lines]
 
 
 def tax_lines_from_json(kept: Sequence[Mapping[str, Any]]) -> list[TaxLine]:

@@ -10,7 +10,7 @@ from typing import Any
 
 import orjson
 import sqlalchemy as sa
-from sqlalchemy import Column, ColumnElement, Table
+from sqlalchemy import ColumnElement, Table
 from sqlalchemy.engine import Dialect
 
 from storage import scoped
@@ -21,15 +21,16 @@ NAME = "children"
 
 
 def with_children(
-    parent: Sequence[Column[Any]], children: Sequence[Column[Any]], condition: ColumnElement[bool], order: str
+    table: Table,
+    parent: Sequence[ColumnElement[Any]],
+    children: Sequence[ColumnElement[Any]],
+    condition: ColumnElement[bool],
+    order: str,
 ) -> Statement:
-    """Return a statement for one row by its ``id``, with a list of rows in the column ``children``.
+    """Return a statement for one row of a table by its ``id``, with a list of rows in the column ``children``.
 
     ``condition`` says which rows those are, in parameters of the statement; they are sorted by their column ``order``.
     """
-    table = parent[0].table
-    if not isinstance(table, Table):
-        raise TypeError("a row with children is the row of a table")
 
     def core(dialect: str) -> sa.Select[Any]:
         each = sa.func.json_array(*children) if dialect == "sqlite" else sa.func.json_build_array(*children)
@@ -44,16 +45,17 @@ def with_children(
 class Children(Kind):
     """Rows as a JSON array of arrays."""
 
-    def __init__(self, columns: tuple[Column[Any], ...], order: str) -> None:
+    def __init__(self, columns: tuple[ColumnElement[Any], ...], order: str) -> None:
         self.columns = columns
         self.order = order
 
     def result_processor(self, dialect: Dialect, coltype: object) -> Processor:  # noqa: ARG002  the signature is SQLAlchemy's
         """Return what makes rows of the array."""
-        made = row_class([column.name for column in self.columns])
+        names = [column.key or "" for column in self.columns]
+        made = row_class(names)
         readers = [(index, _reader(column, dialect)) for index, column in enumerate(self.columns)]
         needed = [(index, read) for index, read in readers if read is not None]
-        place = [column.name for column in self.columns].index(self.order)
+        place = names.index(self.order)
 
         def rows(text: str | None) -> list[Any]:
             found = orjson.loads(text) if text else []
@@ -66,7 +68,7 @@ class Children(Kind):
         return rows
 
 
-def _reader(column: Column[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
+def _reader(column: ColumnElement[Any], dialect: Dialect) -> Callable[[Any], Any] | None:
     """Return what turns JSON's value into the column's, or None where it is that already."""
     kind = column.type
     if dialect.name == "sqlite" or isinstance(kind, JsonText):

@@ -18,11 +18,11 @@ from storage.carts import (
     tax_lines_to_json,
     totals_from_row,
 )
-from storage.children import with_children
 from storage.columns import SCOPE_COLUMNS
 from storage.cursors import Cursors
 from storage.events import write_events
 from storage.lists import Listing, nothing
+from storage.order_view import record, shown
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
 from storage.tables import order_lines, orders
@@ -39,9 +39,6 @@ _GET_FOR_UPDATE = Statement(_select.with_for_update())
 _ADD = Statement(scoped.insert(orders))
 _SAVE = Statement(scoped.update(orders, _CHANGED).where(scoped.by_id(orders)))
 _of_order = order_lines.c.order_id == value(orders.c.id)
-_GET = with_children(
-    [orders.c[name] for name in _OWN], [order_lines.c[name] for name in (*_LINE, "position")], _of_order, "position"
-)
 _LINES = Statement(
     scoped.select(*(order_lines.c[name] for name in _LINE)).where(_of_order).order_by(order_lines.c.position)
 )
@@ -57,10 +54,9 @@ class OrderRows:
         self._now = now
         self._cursors = cursors
 
-    def get(self, order_id: str) -> Order | None:
-        """Return an order with its lines."""
-        row = self._connection.row(_GET, {"id": order_id})
-        return None if row is None else _from_row(row, row.children, self._connection.scope)
+    def shown(self, order_id: str) -> Mapping[str, Any] | None:
+        """Return an order with its lines in the wire's shape, or None."""
+        return shown(self._connection, order_id)
 
     def get_for_update(self, order_id: str) -> Order | None:
         """Return an order with its lines and hold its row until the block ends."""
@@ -175,40 +171,12 @@ def _from_row(row: Any, lines: Sequence[Any], scope: Scope) -> Order:
 
 
 def _line_from_row(row: Any) -> OrderLine:
-    return OrderLine(**{name: getattr(row, name) for name in _LINE})
+    # A line's own columns stand first in either row; in the one that has its position too, that is the last.
+    return OrderLine(**dict(zip(_LINE, row, strict=False)))
 
 
 def _line_to_row(order_id: str, line: OrderLine, position: int) -> dict[str, Any]:
     return {**{name: getattr(line, name) for name in _LINE}, "order_id": order_id, "position": position}
-
-
-def _record(row: Any) -> dict[str, Any]:
-    """Return an order without its lines, as the wire's lists have it; its metadata is an `orjson.Fragment`."""
-    return {
-        "id": row.id,
-        "orderNumber": row.number,
-        "status": row.status,
-        "paymentStatus": row.payment_status,
-        "source": row.source,
-        "paymentMethod": row.payment_method,
-        "applicationId": row.application_id,
-        "environmentId": row.environment_id,
-        "cartId": row.cart_id,
-        "externalCartId": row.external_cart_id,
-        "sessionId": row.session_id,
-        "customerId": row.customer_id,
-        "customerEmail": row.customer_email,
-        "currency": row.currency,
-        "subtotal": row.subtotal,
-        "discountTotal": row.discount_total,
-        "shippingTotal": row.shipping_total,
-        "taxTotal": row.tax_total,
-        "total": row.total,
-        "discountCode": row.discount_code,
-        "metadata": row.metadata,
-        "createdAt": row.created_at,
-        "updatedAt": row.updated_at,
-    }
 
 
 _NOT_LISTED = ("shipping", "tax_lines", "shipping_address", "billing_address", "sequence")
@@ -225,5 +193,5 @@ _LISTING = Listing(
         "customer_id": orders.c.customer_id == value(orders.c.customer_id),
         "q": orders.c.search.like(sa.bindparam("q", type_=Text(300)), escape=_ESCAPE),
     },
-    _record,
+    record,
 )

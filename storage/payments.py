@@ -34,7 +34,11 @@ _ADD = Statement(scoped.insert(payments))
 _SAVE = Statement(scoped.update(payments, _CHANGED).where(scoped.by_id(payments)))
 _of_payment = payment_attempts.c.payment_id == value(payments.c.id)
 _GET = with_children(
-    [payments.c[name] for name in _OWN], [payment_attempts.c[name] for name in _ATTEMPT], _of_payment, "number"
+    payments,
+    [payments.c[name] for name in _OWN],
+    [payment_attempts.c[name] for name in _ATTEMPT],
+    _of_payment,
+    "number",
 )
 _ATTEMPTS = Statement(
     scoped.select(*(payment_attempts.c[name] for name in _ATTEMPT))

@@ -79,7 +79,7 @@ class RoutingRows:
     def hold(self, name: ListName) -> int:
         """Return the number of the version that stands, 0 for none, and let nobody replace it until the block ends."""
         empty = {"list_name": name, "number": 0, "version_id": None, "updated_at": self._now}
-        self._connection.run(_CLAIM, empty)
+        self._connection.put(_CLAIM, empty)
         number: int = self._connection.row(_HOLD, {"list_name": name}).number
         return number
 
@@ -95,9 +95,9 @@ class RoutingRows:
 
     def replace(self, version: RoutingVersion) -> None:
         """Write a new version of a list that is held, and let it stand."""
-        self._connection.run(_ADD, {name: getattr(version, name) for name in _VERSION})
+        self._connection.put(_ADD, {name: getattr(version, name) for name in _VERSION})
         head = {"list_name": version.list_name, "number": version.number, "version_id": version.id}
-        self._connection.run(_PUT_HEAD, {**head, "updated_at": self._now})
+        self._connection.put(_PUT_HEAD, {**head, "updated_at": self._now})
 
     def versions(self, name: ListName | None, *, cursor: str | None, limit: int) -> Page:
         """Return a page of versions in the wire's shape without their rules, newest first; of one list, or of all."""
@@ -110,7 +110,7 @@ class RoutingRows:
         kept = {**decision.shape(), "versions": decision.versions}
         kept |= {"taking": route.taking, "passedOver": route.passed_over}
         row = {"id": payment_id, "facts": route.facts.shape(), "decision": kept, "created_at": self._now}
-        self._connection.run(_ADD_ROUTE, row)
+        self._connection.put(_ADD_ROUTE, row)
 
     def route(self, payment_id: str) -> Route | None:
         """Return how a payment was routed, or None where it is unknown or older than routing."""

@@ -153,7 +153,8 @@ def _assert_same(at: Site, operation: Operation, ours: Server, floor: Server) ->
     for answer in answers:
         answer.pop("meta", None)
     if answers[0] != answers[1]:
-        raise SystemExit(f"the floor's {operation.name} is another one:\n{answers[0]}\n{answers[1]}")
+        told = [json.dumps(answer)[:2000] for answer in answers]
+        raise SystemExit(f"the floor's {operation.name} is another one:\n{told[0]}\n{told[1]}")
 
 
 def _compare(plan: Plan, at: Site, operation: Operation, ours: Server, floor: Server) -> list[Row]:

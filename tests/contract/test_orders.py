@@ -17,6 +17,17 @@ def test_an_order_shows_what_was_bought(shop):
     assert order["selectedShipping"]["methodId"] == "std"
 
 
+def test_an_order_reads_as_it_was_answered_when_it_was_made(shop):
+    cart = shop.cart(items=2)["id"]
+    made(shop.post(f"/carts/{cart}/shipping", {"methodId": "std", "displayName": "Standard", "rateAmount": 500}))
+    line = made(shop.get(f"/carts/{cart}"))["lineItems"][0]["id"]
+    tax = {"lineItemId": line, "jurisdictionCode": "US-CA", "taxType": "sales", "rate": 0.0725, "amount": 91}
+    made(shop.put(f"/carts/{cart}/tax-lines", {"lines": [tax]}))
+    answered = made(shop.post(f"/carts/{cart}/checkout", {}), 201)
+    assert made(shop.get(f"/orders/{answered['id']}")) == answered
+    assert answered["taxLines"][0]["rate"] == 0.0725
+
+
 def test_orders_are_listed_newest_first_without_gap_or_repeat(shop):
     made_ids = [made(shop.post(f"/carts/{shop.cart(items=1)['id']}/checkout", {}), 201)["id"] for _ in range(5)]
     seen, cursor = [], None
