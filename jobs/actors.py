@@ -12,12 +12,15 @@ import dramatiq
 import structlog
 
 from jobs.relay import DueRows
+from penstock.cart import ABANDON
 from penstock.clock import Clock
+from penstock.failpoint import failpoint
+from penstock.flows.abandon_cart import abandon_cart
 from penstock.flows.expire_session import expire_session
 from penstock.flows.queue_delivery import DELIVER
 from penstock.flows.reconcile_follow_up import RECONCILE_STEP, reconcile_follow_up, review_follow_up
 from penstock.flows.reconcile_payment import flag_for_review, reconcile_payment
-from penstock.flows.settle_payment import RECONCILE, SCHEDULE
+from penstock.flows.settle_payment import EXPIRE, RECONCILE, SCHEDULE
 from penstock.ports import Cascade, DueRow, OpenWork
 
 QUEUE: Final = "due"
@@ -63,7 +66,8 @@ class Runner:
         self._kinds: Mapping[str, Callable[[DueRow], None]] = {
             RECONCILE: self._reconcile_payment,
             RECONCILE_STEP: self._reconcile_follow_up,
-            "expire_session": self._expire_session,
+            EXPIRE: self._expire_session,
+            ABANDON: self._abandon_cart,
         }
 
     def run_due(self, row_id: str, attempt: int) -> None:
@@ -87,6 +91,13 @@ class Runner:
         with self._rooms.work(row.scope) as uow:
             expire_session(uow, row.object_id)
             uow.due.done(row.kind, row.object_id)
+
+    def _abandon_cart(self, row: DueRow) -> None:
+        with self._rooms.work(row.scope) as uow:
+            again = abandon_cart(uow, row.object_id)
+        failpoint("abandon.after_commit")
+        if again is not None:
+            self._rows.put_off(row, again)
 
     def _reconcile_payment(self, row: DueRow) -> None:
         work = partial(self._rooms.work, row.scope)

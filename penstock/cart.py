@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Any
+from typing import Any, Final
 
 from penstock.caller import Scope
 from penstock.errors import CartNotOpen, CartNotReady, Fault, NotFound, ValidationError
@@ -15,6 +15,18 @@ from penstock.pricing import Totals, price_cart
 Address = Mapping[str, str]
 MAX_LINES = 500
 """How many lines a cart may hold."""
+
+ABANDON: Final = "abandon_cart"
+"""The kind of the due row that every cart has which may still be abandoned."""
+
+FIRST_LOOK: Final = timedelta(minutes=15)
+"""When a new cart is looked at first: after the shortest time that an application may choose."""
+
+IDLE: Final = timedelta(days=1)
+"""After how long without a change a cart is abandoned where the application says nothing else."""
+
+LIFETIME: Final = timedelta(days=30)
+"""After how long without a change a cart expires, whatever the application says (semantics 1.3)."""
 
 
 class CartStatus(StrEnum):
@@ -100,6 +112,12 @@ class Cart(Recorded):
     """Held by a merchant's own checkout: only an ended session opens it again."""
     live_payment_id: str | None = None
     """The payment that may still take the cart's total, if any."""
+    abandoned_at: datetime | None = None
+    """When it was abandoned last; kept when it opens again."""
+    recovery_emailed_at: datetime | None = None
+    """When its buyer was last sent an e-mail with the way back."""
+    is_reopened: bool = False
+    """It left ``abandoned`` since it was read."""
 
     def item(self, item_id: str) -> LineItem:
         """Return a line, or raise `NotFound`."""
@@ -195,6 +213,7 @@ class Cart(Recorded):
     def enter_payment(self, payment_id: str, order_id: str, now: datetime, changed: Sequence[str] = ()) -> None:
         """Hold the cart for a payment that is about to be sent. ``changed`` names what the buyer changed with it."""
         self.live_payment_id, self.order_id, self.updated_at = payment_id, order_id, now
+        self.is_reopened |= self.status is CartStatus.ABANDONED
         if self.status is not CartStatus.CHECKOUT:
             self.status, changed = CartStatus.CHECKOUT, [*changed, "status"]
         if changed:
@@ -208,6 +227,22 @@ class Cart(Recorded):
         """Become the order that was paid."""
         self.status, self.live_payment_id, self.updated_at = CartStatus.CONVERTED, None, now
         self.note("cart.converted", {**self.summary(), "orderId": self.order_id})
+
+    def over_at(self, idle: timedelta) -> datetime:
+        """Return when it has been left alone for too long: after ``idle``, or at the end of its life if that is sooner."""
+        return self.updated_at + min(idle, LIFETIME)
+
+    def abandon(self, idle: timedelta, now: datetime, *, recovery_url: str | None) -> None:
+        """Be given up for lack of a change. The next change opens it again; ``recovery_url`` is where the buyer makes it."""
+        self.status, self.is_frozen, self.abandoned_at = CartStatus.ABANDONED, False, now
+        about = {
+            "reason": "expired" if idle > LIFETIME else "idle",
+            "itemCount": len(self.items),
+            "customerId": self.customer_id,
+            "customerEmail": self.customer_email,
+            "recoveryUrl": recovery_url,
+        }
+        self.note("cart.abandoned", {**self.summary(), **about})
 
     def summary(self) -> dict[str, Any]:
         """Return what every cart event carries."""
@@ -226,6 +261,7 @@ class Cart(Recorded):
         held = self.is_frozen or self.live_payment_id is not None
         if self.status is CartStatus.CONVERTED or (self.status is CartStatus.CHECKOUT and held):
             raise CartNotOpen(details={"status": self.status.value})
+        self.is_reopened |= self.status is CartStatus.ABANDONED
         self.status, self.updated_at = CartStatus.OPEN, now
 
     def _price(self, pointer: str, item: LineItem | None) -> None:

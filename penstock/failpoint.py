@@ -26,6 +26,8 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "step.before_insert": "a capture, void or refund was decided under its payment's lock; it is not written yet",
     "step.after_commit": "a capture, void or refund is committed; no provider was called yet",
     "step.after_send": "the provider has answered for it; nothing of that is written yet",
+    "abandon.before_commit": "a cart was abandoned; that is not committed yet",
+    "abandon.after_commit": "a cart was abandoned and that is committed",
     "reconcile.after_lookup": "the provider was asked again; nothing of its answer is written yet",
 }
 

@@ -1,6 +1,6 @@
 """What the flows and the front door need from storage and plugins. Those rooms fit these shapes."""
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -11,18 +11,39 @@ from penstock.cart import Cart, LineItem
 from penstock.follow_up import Step
 from penstock.health import Incident
 from penstock.ledger import Posting
-from penstock.money import Money
 from penstock.order import Order
-from penstock.outcome import CaptureMode, CardFacts, ProxyTransaction, Widget
 from penstock.payment import Payment, Transaction
-from penstock.request import ChargeRequest, FollowUpRequest, ResumeRequest, WidgetRequest
+from penstock.provider_ports import Cascade, Offer
 from penstock.routing import LIST_NAMES, ListName, Route, RoutingVersion
 from penstock.ruleset import RuleList
 from penstock.session import CheckoutSession
 from penstock.tenant import ApiKey, Connection, EmbedConfig
-from penstock.verdict import Candidate, StepVerdict, Verdict
-from penstock.verdict import Connection as Account
 from penstock.webhook import Delivery, Endpoint
+
+__all__ = [
+    "Abandoned",
+    "Carts",
+    "Cascade",
+    "Connections",
+    "Due",
+    "DueRow",
+    "EmbedConfigs",
+    "Idempotency",
+    "Incidents",
+    "Keys",
+    "Offer",
+    "OpenWork",
+    "Orders",
+    "Page",
+    "Payments",
+    "Routing",
+    "Sessions",
+    "Steps",
+    "StoredAnswer",
+    "UnitOfWork",
+    "Webhooks",
+    "Work",
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +81,14 @@ class DueRow:
     attempt: int
 
 
+@dataclass(frozen=True, slots=True)
+class Abandoned:
+    """How many carts were left, and what they are worth: (currency, count, total in minor units) for each currency."""
+
+    by_currency: Sequence[tuple[str, int, int]]
+    emails: int
+
+
 class Carts(Protocol):
     """Carts. Every save writes the row and the noted events in one transaction."""
 
@@ -75,6 +104,14 @@ class Carts(Protocol):
     def remove_item(self, item_id: str) -> None: ...
     def events(self, cart_id: str, *, after: int, limit: int) -> Sequence[Mapping[str, Any]]:
         """Return events in the wire's shape {id, eventType, sequence, payload, createdAt}, by sequence."""
+        ...
+
+    def page_abandoned(self, *, cursor: str | None, limit: int) -> Page:
+        """List what is abandoned in the wire's shape, most recently abandoned first."""
+        ...
+
+    def abandoned_since(self, since: datetime) -> Abandoned:
+        """Return what was abandoned since then and still is, and how many buyers were sent an e-mail since then."""
         ...
 
 
@@ -256,6 +293,9 @@ class Due(Protocol):
         ...
 
     def done(self, kind: str, object_id: str) -> None: ...
+    def hurry(self, kind: str, run_at: datetime) -> None:
+        """Let every row of a kind be due at ``run_at`` if it is due only later."""
+        ...
 
 
 class Idempotency(Protocol):
@@ -327,60 +367,3 @@ class OpenWork(Protocol):
     """Opens units of work for any scope; what the front door and the jobs hold."""
 
     def __call__(self, scope: Scope, *, read: bool = False) -> AbstractContextManager[UnitOfWork]: ...
-
-
-class Offer(Protocol):
-    """A way to pay at one connection."""
-
-    @property
-    def connection_id(self) -> str: ...
-    @property
-    def method(self) -> str: ...
-    @property
-    def display_name(self) -> str: ...
-
-
-class Cascade(Protocol):
-    """Orders the connections that can take a charge, and asks one at a time. Never inside a transaction."""
-
-    def candidates(
-        self, connections: Iterable[Account], request: ChargeRequest, *, is_imagined: bool = False
-    ) -> Sequence[Candidate]:
-        """Return who can take a charge, in order. An imagined one has no token, so any token would do."""
-        ...
-
-    def candidate(self, connection: Account) -> Candidate | None: ...
-    def offers(self, connections: Iterable[Account], *, currency: str) -> Sequence[Offer]: ...
-    @property
-    def deadline(self) -> float:
-        """How many seconds all the attempts of one payment may take together."""
-        ...
-
-    def call(self, candidate: Candidate, request: ChargeRequest, *, within: float | None = None) -> Verdict: ...
-    def resume(self, candidate: Candidate, request: ResumeRequest, *, within: float | None = None) -> Verdict: ...
-    def is_failing(self, connection_id: str) -> bool:
-        """Whether too many calls of a connection fail, so that it is passed over or tried with care."""
-        ...
-
-    def ways(self, connection: Account) -> Sequence[Offer] | None:
-        """Return the ways to pay at one connection in any currency; None where it could not say."""
-        ...
-
-    def describe(self, connections: Iterable[Account], token: str) -> CardFacts | None:
-        """Return what a provider says about the card behind a token; None if nobody knows it."""
-        ...
-
-    def find(
-        self,
-        candidate: Candidate,
-        key: str,
-        *,
-        money: Money | None = None,
-        capture: CaptureMode = "automatic",
-        within: float | None = None,
-    ) -> Verdict | None: ...
-    def reverse(self, candidate: Candidate, key: str, *, within: float | None = None) -> bool: ...
-    def read_transaction(self, candidate: Candidate, ref: str) -> ProxyTransaction | None: ...
-    def open_widget(self, candidate: Candidate, request: WidgetRequest) -> Widget: ...
-    def follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict: ...
-    def find_follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict | None: ...

@@ -2,10 +2,15 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
+from typing import Final
 
 from penstock.caller import Scope, Standing
+from penstock.cart import IDLE
 from penstock.verdict import Connection as Account
+
+CART_PLACEHOLDER: Final = "{cartId}"
+"""What stands for the cart's id in the address where a buyer finds it again."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -116,3 +121,14 @@ class EmbedConfig:
     storefront_base_url: str | None = None
     cart_recovery_url_template: str | None = None
     cart_abandonment_threshold_minutes: int | None = None
+
+    @property
+    def idle(self) -> timedelta:
+        """After how long without a change a cart is abandoned."""
+        minutes = self.cart_abandonment_threshold_minutes
+        return IDLE if minutes is None else timedelta(minutes=minutes)
+
+    def recovery_url(self, cart_id: str) -> str | None:
+        """Return where a buyer finds a cart again. Only the literal ``{cartId}`` is replaced: the rest is no format."""
+        template = self.cart_recovery_url_template
+        return None if template is None else template.replace(CART_PLACEHOLDER, cart_id)

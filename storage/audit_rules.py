@@ -230,6 +230,21 @@ _ORDERS: Final = (
         "WHERE carts.status = 'converted' AND orders.id IS NULL",
     ),
 )
+_CARTS: Final = (
+    Rule(
+        "cart_is_watched",
+        "A cart that may be abandoned is looked at again later.",
+        "SELECT carts.id, carts.status AS found FROM carts WHERE carts.status IN ('open', 'checkout') "
+        "AND NOT EXISTS (SELECT 1 FROM due "
+        "WHERE due.kind = 'abandon_cart' AND due.object_id = CAST(carts.id AS VARCHAR(64)))",
+    ),
+    Rule(
+        "abandoned_has_its_time",
+        "An abandoned cart says since when, and no payment of it is open.",
+        "SELECT id, live_payment_id AS found FROM carts WHERE status = 'abandoned' "
+        "AND (abandoned_at IS NULL OR live_payment_id IS NOT NULL)",
+    ),
+)
 
 
 def _counted(table: str) -> Rule:
@@ -259,6 +274,7 @@ RULES: Final = (
     *_STEPS,
     *_ONCE,
     *_ORDERS,
+    *_CARTS,
     *(_counted(table) for table in ("carts", "checkout_sessions", "orders", "payments")),
     _same_scope("cart_items", "carts", "cart_id"),
     _same_scope("order_lines", "orders", "order_id"),

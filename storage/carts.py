@@ -8,10 +8,13 @@ from typing import Any
 import sqlalchemy as sa
 
 from penstock.caller import Scope
-from penstock.cart import Cart, CartStatus, LineItem, ShippingSelection, TaxLine
+from penstock.cart import ABANDON, FIRST_LOOK, Cart, CartStatus, LineItem, ShippingSelection, TaxLine
+from penstock.ports import Abandoned, Page
 from penstock.pricing import Totals
-from storage import scoped
+from storage import abandoned_carts, scoped
 from storage.children import with_children
+from storage.cursors import Cursors
+from storage.due import DueRows
 from storage.events import write_events
 from storage.lists import wired
 from storage.scoped import ScopedConnection, value
@@ -72,9 +75,10 @@ _EVENTS = Statement(
 class CartRows:
     """The carts of one scope."""
 
-    def __init__(self, connection: ScopedConnection, now: datetime) -> None:
+    def __init__(self, connection: ScopedConnection, now: datetime, cursors: Cursors) -> None:
         self._connection = connection
         self._now = now
+        self._cursors = cursors
 
     def get(self, cart_id: str) -> Cart | None:
         """Return a cart with its lines."""
@@ -93,11 +97,26 @@ class CartRows:
         lines = [_item_to_row(cart.id, item, index) for index, item in enumerate(cart.items, 1)]
         self._connection.put(_ADD_FIRST_ITEMS, *lines)
         write_events(self._connection, "cart", cart.id, cart, self._now)
+        self._watch(cart)
 
     def save(self, cart: Cart) -> None:
         """Write the cart's own row and its events."""
         self._connection.put(_SAVE, _to_row(cart))
         write_events(self._connection, "cart", cart.id, cart, self._now)
+        if cart.is_reopened:
+            self._watch(cart)
+
+    def _watch(self, cart: Cart) -> None:
+        """Have the cart looked at: the row waits, however often the cart changes, and is moved only when it is due."""
+        DueRows(self._connection).add(ABANDON, cart.id, self._now + FIRST_LOOK)
+
+    def page_abandoned(self, *, cursor: str | None, limit: int) -> Page:
+        """Return a page of what is abandoned, most recently abandoned first."""
+        return abandoned_carts.page(self._connection, self._cursors, cursor=cursor, limit=limit)
+
+    def abandoned_since(self, since: datetime) -> Abandoned:
+        """Return what was abandoned since then and still is, and how many buyers were sent an e-mail since then."""
+        return abandoned_carts.since(self._connection, since)
 
     def add_item(self, cart_id: str, item: LineItem) -> None:
         """Write a new line behind the others."""
@@ -148,6 +167,8 @@ def _to_row(cart: Cart) -> dict[str, Any]:
         "order_id": cart.order_id,
         "is_frozen": cart.is_frozen,
         "live_payment_id": cart.live_payment_id,
+        "abandoned_at": cart.abandoned_at,
+        "recovery_emailed_at": cart.recovery_emailed_at,
         "sequence": cart.sequence,
         "created_at": cart.created_at,
         "updated_at": cart.updated_at,
@@ -175,6 +196,8 @@ def _from_row(row: Any, items: Sequence[Any], scope: Scope) -> Cart:
         order_id=row.order_id,
         is_frozen=row.is_frozen,
         live_payment_id=row.live_payment_id,
+        abandoned_at=row.abandoned_at,
+        recovery_emailed_at=row.recovery_emailed_at,
         sequence=row.sequence,
     )
 

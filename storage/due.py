@@ -18,6 +18,9 @@ from storage.types import UtcDateTime, Whole
 
 _ADD = scoped.upsert(due, ["kind", "object_id"], ["run_at"])
 _DONE = Statement(scoped.delete(due).where(due.c.kind == value(due.c.kind), due.c.object_id == value(due.c.object_id)))
+_HURRY = Statement(
+    scoped.update(due, ["run_at"]).where(due.c.kind == value(due.c.kind), due.c.run_at > value(due.c.run_at))
+)
 
 # A relay serves every tenant: these four go across all of them, and none is reachable from a unit of work.
 _now = sa.bindparam("now", type_=UtcDateTime())
@@ -60,6 +63,11 @@ class DueRows:
     def done(self, kind: str, object_id: str) -> None:
         """Delete the row, if there is one."""
         self._connection.put(_DONE, {"kind": kind, "object_id": object_id})
+
+    def hurry(self, kind: str, run_at: datetime) -> None:
+        """Let every row of a kind be due at ``run_at`` if it is due only later."""
+        self._connection.put(_HURRY, {"kind": kind, "run_at": run_at})
+        self._connection.has_news = True
 
 
 class DueTable:

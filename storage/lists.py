@@ -25,30 +25,36 @@ def nothing(cursor: str | None, limit: int) -> Page:
     return Page([], limit)
 
 
-def wired(column: Column[Any]) -> ColumnElement[Any]:
+def wired(column: Column[Any] | ColumnElement[Any]) -> ColumnElement[Any]:
     """Return a column as the wire has it: JSON as an `orjson.Fragment`, a moment as RFC 3339 text."""
     if isinstance(column.type, JsonText):
-        return sa.type_coerce(column, JsonFragment()).label(column.name)
+        return sa.type_coerce(column, JsonFragment()).label(column.key)
     if isinstance(column.type, UtcDateTime):
-        return sa.type_coerce(column, WireMoment()).label(column.name)
+        return sa.type_coerce(column, WireMoment()).label(column.key)
     return column
 
 
 class Listing:
     """One kind of list, newest first, with filters that add up. Each mixture of filters is compiled once.
 
-    The columns hold ``id`` and ``created_at``. A filter's condition has one parameter, named like the filter.
+    The columns hold ``id``; the rows are in the order of ``by``, of those that ``only`` lets in. A filter's condition
+    has one parameter, named like the filter.
     """
 
     def __init__(
         self,
         table: Table,
-        columns: Sequence[Column[Any]],
+        columns: Sequence[Column[Any] | ColumnElement[Any]],
         conditions: Mapping[str, ColumnElement[bool]],
         record: Record,
+        *,
+        by: str = "created_at",
+        only: ColumnElement[bool] | None = None,
     ) -> None:
         self._table = table
-        self._columns = [*map(wired, columns), sa.type_coerce(table.c.created_at, RawMoment()).label("listed_at")]
+        self._by = table.c[by]
+        self._only = () if only is None else (only,)
+        self._columns = [*map(wired, columns), sa.type_coerce(self._by, RawMoment()).label("listed_at")]
         self._conditions = conditions
         self._record = record
         self._statement = cache(self._write)
@@ -78,9 +84,9 @@ class Listing:
 
     def _write(self, filters: frozenset[str], *, is_first: bool) -> Statement:
         table = self._table
-        core = scoped.select(*self._columns).where(*(self._conditions[name] for name in sorted(filters)))
+        core = scoped.select(*self._columns).where(*self._only, *(self._conditions[name] for name in sorted(filters)))
         if not is_first:
-            after = sa.tuple_(value(table.c.created_at, "after_created_at"), value(table.c.id, "after_id"))
-            core = core.where(sa.tuple_(table.c.created_at, table.c.id) < after)
-        core = core.order_by(table.c.created_at.desc(), table.c.id.desc())
+            after = sa.tuple_(value(self._by, "after_created_at"), value(table.c.id, "after_id"))
+            core = core.where(sa.tuple_(self._by, table.c.id) < after)
+        core = core.order_by(self._by.desc(), table.c.id.desc())
         return Statement(core.limit(sa.bindparam("limit", type_=Whole())))

@@ -35,8 +35,20 @@ carts = tenant_table(
     column("sequence", Whole()),
     at("created_at"),
     at("updated_at"),
+    optional("abandoned_at", UtcDateTime()),
+    optional("recovery_emailed_at", UtcDateTime()),
     newest_first("ix_carts_newest"),
 )
+for _name, _column in (("ix_carts_abandoned", carts.c.abandoned_at), ("ix_carts_emailed", carts.c.recovery_emailed_at)):
+    Index(
+        _name,
+        carts.c.environment_id,
+        carts.c.application_id,
+        _column,
+        carts.c.id,
+        sqlite_where=_column.is_not(None),
+        postgresql_where=_column.is_not(None),
+    )
 
 cart_items = tenant_table(
     "cart_items",

@@ -43,7 +43,7 @@ class RowsOfWork:
     @cached_property
     def carts(self) -> CartRows:
         """Carts with their lines."""
-        return CartRows(self._connection, self.now)
+        return CartRows(self._connection, self.now, self._cursors)
 
     @cached_property
     def sessions(self) -> SessionRows:

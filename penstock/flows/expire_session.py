@@ -10,7 +10,7 @@ def expire_session(uow: UnitOfWork, session_id: str) -> bool:
         return False
     session.expire(uow.now)
     cart = uow.carts.get_for_update(session.cart_id) if session.cart_id else None
-    if cart is not None and cart.live_payment_id is None:
+    if cart is not None and cart.is_frozen and cart.live_payment_id is None:
         cart.leave_payment(uow.now)
         uow.carts.save(cart)
     uow.sessions.save(session)

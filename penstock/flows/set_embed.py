@@ -2,16 +2,15 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any
 from urllib.parse import urlsplit
 
 from penstock.caller import Caller
+from penstock.cart import ABANDON
 from penstock.checks import require
 from penstock.errors import Fault
 from penstock.ports import UnitOfWork
-from penstock.tenant import EmbedConfig
-
-PLACEHOLDER: Final = "{cartId}"
+from penstock.tenant import CART_PLACEHOLDER, EmbedConfig
 
 
 def set_embed(uow: UnitOfWork, caller: Caller, changes: Mapping[str, Any]) -> EmbedConfig:
@@ -21,9 +20,12 @@ def set_embed(uow: UnitOfWork, caller: Caller, changes: Mapping[str, Any]) -> Em
     template whose host is neither the storefront's nor an allowed origin's.
     """
     given: dict[str, Any] = dict(changes)
-    config = replace(uow.embed_configs.get(), **given)
+    before = uow.embed_configs.get()
+    config = replace(before, **given)
     require([*_origin_faults(config, caller), *_template_faults(config)])
     uow.embed_configs.put(config)
+    if config.idle < before.idle:
+        uow.due.hurry(ABANDON, uow.now)  # carts wait by the former threshold: let each be looked at again
     return config
 
 
@@ -47,9 +49,9 @@ def _template_faults(config: EmbedConfig) -> Iterator[Fault]:
     template = config.cart_recovery_url_template
     if template is None:
         return
-    rest = template.replace(PLACEHOLDER, "", 1)
+    rest = template.replace(CART_PLACEHOLDER, "", 1)
     if rest == template or "{" in rest or "}" in rest:
-        message = f"it has to hold {PLACEHOLDER} exactly once, and no other braces"
+        message = f"it has to hold {CART_PLACEHOLDER} exactly once, and no other braces"
         yield Fault("/cartRecoveryUrlTemplate", "placeholder", message)
     own = {_origin(url) for url in (config.storefront_base_url, *config.allowed_origins) if url}
     if _origin(template) is None or _origin(template) not in own:

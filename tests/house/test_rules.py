@@ -17,6 +17,7 @@ SOURCES = sorted(
 )
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 OPERATIONS = (
+    "abandoned_carts",
     "carts",
     "checkout_sessions",
     "orders",

@@ -137,6 +137,8 @@ PLANTED = {
     "completed_session_is_paid": ("UPDATE checkout_sessions SET payment_id = '{other}'",),
     "paid_session_is_completed": ("UPDATE checkout_sessions SET status = 'open'",),
     "converted_cart_has_order": ("UPDATE carts SET order_id = NULL",),
+    "cart_is_watched": ("UPDATE carts SET status = 'open'", "DELETE FROM due"),
+    "abandoned_has_its_time": ("UPDATE carts SET status = 'abandoned'",),
     "events_of_carts": ("DELETE FROM events WHERE object_id = '{cart}' AND sequence = 2",),
     "events_of_checkout_sessions": ("UPDATE checkout_sessions SET sequence = sequence + 1",),
     "events_of_orders": ("DELETE FROM events WHERE object_id = '{order}'",),
