@@ -1,6 +1,8 @@
 """Lets pytest explain the kit's asserts, chooses tests by what is claimed, and reports. Loaded in every pytest run."""
 
 import sys
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, Final
 
 import pytest
@@ -11,6 +13,7 @@ _PARTS: Final = (
     "bench",
     "charges",
     "follow_ups",
+    "live",
     "matrix",
     "messages",
     "operations",
@@ -22,15 +25,47 @@ for _module in _KIT:
     if _module not in sys.modules:  # too late to rewrite, and pytest would warn
         pytest.register_assert_rewrite(_module)
 
+_LIVE: Final = "test_live_"
+
 _tested: Final = pytest.StashKey[dict[str, Any]]()
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """Add ``--live``."""
+    parser.getgroup("penstock").addoption(
+        "--live",
+        metavar="FILE",
+        default=None,
+        help="run connectors against their providers' own sandboxes, with the accounts in this TOML file",
+    )
+
+
+@pytest.fixture
+def live(request: pytest.FixtureRequest) -> Iterator[Any]:
+    """Connect to the provider's sandbox; what was said there is added to ``penstock-live-<connector>.txt``."""
+    from penstock.conformance.live import connected  # noqa: PLC0415  only where somebody asks for it
+
+    found = connected(request.cls.connector, Path(request.config.getoption("live")))
+    yield found
+    place = request.config.invocation_params.dir / f"penstock-live-{found.connector.name}.txt"
+    with place.open("a") as out:
+        out.write("\n".join([f"# {request.node.name}", *found.transcript, ""]))
+
+
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the kit's tests about what a connector does not claim."""
+    """Leave out the kit's tests about what a connector does not claim.
+
+    With ``--live`` only the tests that go out are left, without it only those that do not.
+    """
     bench = sys.modules.get("penstock.conformance.bench")
     if bench is None:
         return
-    unclaimed = [item for item in items if _is_kits(item, bench) and not _is_claimed(item, bench)]
+    is_live = config.getoption("live") is not None
+    unclaimed = [
+        item
+        for item in items
+        if _is_kits(item, bench) and (item.name.startswith(_LIVE) != is_live or not _is_claimed(item, bench))
+    ]
     if unclaimed:
         config.hook.pytest_deselected(items=unclaimed)
         gone = set(unclaimed)
