@@ -173,7 +173,7 @@ class PaymentConnector(ABC):
         return f"<{type(self).__name__} {self.name}>"
 
 
-_VERBS: Final = (
+CLAIMED_VERBS: Final = (
     ("manual_capture", "capture"),
     ("manual_capture", "void"),
     ("refund", "refund"),
@@ -185,12 +185,13 @@ _VERBS: Final = (
     ("proxy", "read_transaction"),
     ("widget", "open_widget"),
 )
+"""The verbs that exist only where a claim says so, with the claim before each."""
 
 
 def unkept_claims(connector: type[PaymentConnector]) -> list[str]:
     """Return, in sentences, where a class's claims and its verbs differ. Empty for an honest connector."""
     faults = []
-    for claim, verb in _VERBS:
+    for claim, verb in CLAIMED_VERBS:
         has = getattr(connector, verb) is not getattr(PaymentConnector, verb)
         if getattr(connector.capabilities, claim) and not has:
             faults.append(f"it claims {claim} and has no {verb}()")

@@ -2,20 +2,30 @@
 
 # ruff: noqa: D102  a test's name is its sentence
 
+import base64
+import binascii
+import json
 import re
+from datetime import timedelta
+from typing import Any, Final
 
 import httpx
 import pytest
 
 from penstock.conformance.bench import KEY, Bench, claiming
 from penstock.conformance.operations import CHARGE, judge
-from penstock.conformance.provider import Answer, Heard, text_of
+from penstock.conformance.provider import NOON, Answer, Heard, text_of
 from penstock.connector import BadCredentials, PaymentConnector
 from penstock.money import Money
-from penstock.outcome import Approved, CardFacts, Declined, ProxyTransaction
+from penstock.outcome import Approved, CardFacts, Declined, ProxyTransaction, Widget
+from penstock.request import WidgetRequest
 
 _FAILING = pytest.mark.parametrize("status", [302, 429, 500, 503])
 _STATES = ("captured", "authorized", "pending", "declined")
+_LONGEST: Final = timedelta(days=1)
+_FLEETING: Final = ("jti", "iat", "nbf", "exp")
+SESSION: Final = "cs_conformance_Qm7yXo2T"
+"""The checkout session for which a widget is opened."""
 
 
 class AccountPromises(Bench):
@@ -111,6 +121,37 @@ class AccountPromises(Bench):
         heard = self._read(lambda _: httpx.Response(status, json={}))
         assert heard.raised is not None, f"a {status} says nothing about it: {heard.said()}"
 
+    @claiming("widget")
+    def test_its_widget_is_opened_for_this_session_only(self) -> None:
+        heard = self._opened("widget")
+        assert heard.raised is None, heard.said()
+        widget = heard.returned
+        assert isinstance(widget, Widget), heard.said()
+        assert widget.token.strip(), "token is empty: it is what opens the widget"
+        assert NOON < widget.expires_at <= NOON + _LONGEST, "expires_at is a time to come, and within a day"
+        assert widget.token not in repr(widget), "the token stands in a repr"
+        assert SESSION in _bound(heard), "neither the token nor what was sent names the checkout session"
+
+    @claiming("widget")
+    def test_another_amount_opens_another_widget(self) -> None:
+        more = Money(self.money.amount + 1, self.money.currency)
+        first, second = self._opened("widget"), self._opened("widget", more)
+        assert second.raised is None, second.said()
+        assert _bound(first) != _bound(second), "neither the token nor what was sent depends on the amount"
+
+    @claiming("widget")
+    @_FAILING
+    def test_a_failing_provider_opens_no_widget(self, status: int) -> None:
+        heard = self._opened(lambda _: httpx.Response(status, json={}))
+        assert heard.raised is not None, f"a {status} opens nothing: {heard.said()}"
+
+    def _opened(self, answer: Answer | str, money: Money | None = None) -> Heard:
+        self.need_claim("widget")
+        asked = WidgetRequest(SESSION, money or self.money, lifetime=1800, country="NL")
+        heard = self.ask(answer, lambda connector: connector.open_widget(asked))
+        heard.request = asked
+        return heard
+
     def _resumed(self, answer: Answer | str) -> Heard:
         self.need_claim("resume")
         asked = self.resumed()
@@ -133,3 +174,20 @@ class AccountPromises(Bench):
     def _read(self, answer: Answer | str) -> Heard:
         self.need_claim("proxy")
         return self.ask(answer, lambda connector: connector.read_transaction(self.transaction_ref))
+
+
+def _bound(heard: Heard) -> str:
+    """Return all that a widget is bound to: what was sent for it, and its token with what a signed one spells out."""
+    token = heard.returned.token if isinstance(heard.returned, Widget) else ""
+    said = [request.content.decode(errors="replace") + str(request.url) for request in heard.sent]
+    return "\n".join([*said, _claims(token)])
+
+
+def _claims(token: str) -> str:
+    """Return what a signed token says, without what is new in each; a token of another kind as it is."""
+    try:
+        _, payload, _ = token.split(".")
+        claims: Any = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+        return json.dumps({name: value for name, value in claims.items() if name not in _FLEETING})
+    except (ValueError, AttributeError, binascii.Error):
+        return token

@@ -3,20 +3,8 @@
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
-from penstock.connector import Capabilities
+from penstock.connector import CLAIMED_VERBS, Capabilities
 
-_VERBS: Final = (
-    ("charge", ""),
-    ("find", "lookup"),
-    ("capture, void", "manual_capture"),
-    ("refund", "refund"),
-    ("find_follow_up", "follow_up_lookup"),
-    ("reverse", "reverse_by_reference"),
-    ("resume", "resume"),
-    ("parse_webhook", "webhooks"),
-    ("verify_account", "verify"),
-    ("read_transaction", "proxy"),
-)
 _CELL: Final = (
     "::test_a_fault_leaves_only_one_thing_to_say[",
     "::test_a_fault_makes_a_look_at_a_follow_up_say_nothing[",
@@ -37,12 +25,17 @@ def _claims(claims: Capabilities) -> Sequence[tuple[str, str]]:
     away = [f"{m} (redirect)" if m in claims.redirect_methods else m for m in sorted(claims.methods)]
     more = [name for name in ("idempotent_create", "step_up") if getattr(claims, name)]
     return (
-        ("verbs", ", ".join(verb for verb, claim in _VERBS if not claim or getattr(claims, claim))),
+        ("verbs", ", ".join(_verbs(claims))),
         ("methods", ", ".join(away)),
         ("currencies", currencies),
         ("lookup", _lookup(claims)),
         ("promises", ", ".join(more)),
     )
+
+
+def _verbs(claims: Capabilities) -> Sequence[str]:
+    found = ["find"] if claims.lookup else []
+    return ["charge", *found, *(verb for claim, verb in CLAIMED_VERBS if getattr(claims, claim))]
 
 
 def _lookup(claims: Capabilities) -> str:

@@ -479,6 +479,7 @@ class TestGr4vy(PaymentConnectorContract):
         "account_ok": page(),
         "account_refused": refused(401, "unauthorized"),
         "token_described": reply(200, FakeGr4vy().stored(CARD_TOKEN, {})[1]),
+        "widget": reply(201, {"type": "checkout-session", "id": number(300), "metadata": {}, "expires_at": STAMP}),
         "transaction": reply(200, kept(metadata={"penstock_session": "cs_1"})),
         "transaction_not_found": refused(404, "not_found"),
     }

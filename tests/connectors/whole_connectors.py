@@ -5,6 +5,7 @@ import hmac
 import json
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from penstock.conformance import PaymentConnectorContract, delivery, reply
@@ -23,10 +24,21 @@ from penstock.plugin import (
     Pending,
     ProxyTransaction,
     Rejected,
+    Widget,
 )
 
 URL = "https://whole.example"
-ALL = {"idempotent_create", "manual_capture", "refund", "follow_up_lookup", "webhooks", "resume", "verify", "step_up"}
+ALL = {
+    "idempotent_create",
+    "manual_capture",
+    "refund",
+    "follow_up_lookup",
+    "webhooks",
+    "resume",
+    "verify",
+    "step_up",
+    "widget",
+}
 KEY = "019a0000-0000-7000-8000-00000000c0de"
 NOON = 1893585600
 """The kit's noon, in seconds since 1970."""
@@ -132,6 +144,11 @@ class Whole(PaymentConnector):
         row = response.json()
         return ProxyTransaction(row["id"], row["key"], Money(row["minor"], row["currency"]), "captured")
 
+    def open_widget(self, request):
+        body = {"minor": request.money.amount, "currency": request.money.currency, "order": request.session_id}
+        row = self.call("POST", "/widgets", "-", body, (201,))
+        return Widget(row["token"], self.ctx.clock.now() + timedelta(minutes=30), row["id"])
+
     def send(self, method, path, key, body):
         headers = {"Authorization": f"Bearer {self.ctx.settings['api_key']}", "Idempotency-Key": key}
         return self.ctx.http.request(method, URL + path, headers=headers, json=body)
@@ -215,6 +232,7 @@ class TestWhole(PaymentConnectorContract):
         "token_described": reply(200, {"brand": "visa", "last4": "4242"}),
         "transaction": reply(200, PAID | {"id": "txn_conformance_1", "key": "order_1"}),
         "transaction_not_found": reply(404, {}),
+        "widget": reply(201, {"id": "wd_1", "token": "wt_SECRET_1"}),
     }
     amounts: ClassVar = {Money(1250, "EUR"): 1250, Money(1250, "JPY"): 1250}
 
@@ -358,6 +376,19 @@ def _any_widget(self, ref):
     return Whole.read_transaction(self, ref)
 
 
+def _for_anybody(self, request):
+    return Whole.open_widget(self, replace(request, session_id="-"))
+
+
+def _for_any_amount(self, request):
+    return Whole.open_widget(self, replace(request, money=Money(1250, "EUR")))
+
+
+def _opens_anyway(self, request):
+    row = self.send("POST", "/widgets", "-", {"order": request.session_id}).json()
+    return Widget(row.get("token", "none"), self.ctx.clock.now() + timedelta(minutes=30))
+
+
 def _no_step_up(self, request):
     return Whole.charge(self, replace(request, step_up=False))
 
@@ -391,5 +422,8 @@ TestShowsItsKey = broken("ShowsItsKey", verify_account=_shows_the_key)
 TestAsksAboutTokens = broken("AsksAboutTokens", takes_token=_asks_about_it)
 TestKeepsTheNumber = broken("KeepsTheNumber", describe_token=_whole_number)
 TestFailedWidgetIsNone = broken("FailedWidgetIsNone", read_transaction=_any_widget)
+TestOpensForAnybody = broken("OpensForAnybody", open_widget=_for_anybody)
+TestOpensForAnyAmount = broken("OpensForAnyAmount", open_widget=_for_any_amount)
+TestOpensAnyway = broken("OpensAnyway", open_widget=_opens_anyway)
 TestIgnoresStepUp = broken("IgnoresStepUp", charge=_no_step_up)
 TestSendsNobodyAway = broken("SendsNobodyAway", charge=_no_redirect)
