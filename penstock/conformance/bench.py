@@ -9,7 +9,7 @@ import pytest
 
 from penstock.conformance import operations
 from penstock.conformance.operations import CHARGE, FIND, Operation, asked_of
-from penstock.conformance.provider import Answer, CannedProvider, Heard, SideCall, fresh, standing_clock
+from penstock.conformance.provider import Answer, CannedProvider, Heard, SideCall, fresh, owed, standing_clock
 from penstock.connector import Context, PaymentConnector
 from penstock.money import Money
 from penstock.request import (
@@ -75,21 +75,21 @@ class Bench:
     message_age: ClassVar[timedelta | None] = timedelta(hours=1)
     environment: ClassVar[Literal["production", "sandbox"]] = "sandbox"
 
-    def amount_on_wire(self, request: httpx.Request) -> Any:
+    def amount_on_wire(self, request: httpx.Request) -> Any:  # noqa: ARG002  subclasses use it
         """Return the amount as this provider was told it."""
-        raise NotImplementedError("write amount_on_wire(self, request): the amount as your provider was told it")
+        owed("amount_on_wire(self, request): return the amount as your provider was told it")
 
     def side_call(self, request: httpx.Request) -> httpx.Response | None:  # noqa: ARG002  subclasses use it
         """Answer a request that is not the one asked about (fetching an access token, say); None if it is."""
         return None
 
-    def message(self, about: str) -> WebhookDelivery | None:
+    def message(self, about: str) -> WebhookDelivery | None:  # noqa: ARG002  subclasses use it
         """Return a genuine message about a ``payment``, a ``refund`` or something ``novel``, signed with `settings`.
 
         Use `delivery` to make it. None if the provider sends no such message. A novel one is of a kind that the
         provider may add tomorrow.
         """
-        raise NotImplementedError("it claims webhooks: write message(self, about), which returns a delivery()")
+        owed("message(self, about): it claims webhooks, so return a delivery() that your provider signed")
 
     @property
     def money(self) -> Money:
@@ -168,10 +168,8 @@ class Bench:
 
     def scenario(self, name: str) -> Answer:
         """Return the answer for a scenario that must be there; skip where the author says that there is none."""
-        assert name in self.wire, (
-            f'wire["{name}"] is missing: copy the provider\'s answer from its documentation, or write None if it never '
-            "gives one"
-        )
+        if name not in self.wire:
+            owed(f'wire["{name}"]: copy the provider\'s answer from its documentation, or None if it never gives one')
         answer = self.wire[name]
         if answer is None:
             pytest.skip(f'wire["{name}"] is None: this provider has no such answer')

@@ -1,7 +1,7 @@
 """Lets pytest explain the kit's asserts, chooses tests by what is claimed, and reports. Loaded in every pytest run."""
 
 import sys
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any, Final
 
@@ -82,15 +82,19 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     }
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
-    """Write what each tested connector claims, and how the kit judged it."""
+@pytest.hookimpl(wrapper=True, tryfirst=True)
+def pytest_terminal_summary(
+    terminalreporter: pytest.TerminalReporter, config: pytest.Config
+) -> Generator[None, None, None]:
+    """Write what each tested connector claims, and how the kit judged it; below the list of what failed."""
+    yield
     found = config.stash.get(_tested, {})
     if not found:
         return
     from penstock.conformance import report  # noqa: PLC0415  only where there is something to report
 
     words = ("passed", "failed", "skipped")
-    reports = {word: [r.nodeid for r in terminalreporter.getreports(word)] for word in words}
+    reports = {word: {r.nodeid: r.longreprtext for r in terminalreporter.getreports(word)} for word in words}
     terminalreporter.section("connectors")
     for place, connector in found.items():
         for line in report.lines(connector, place, reports):

@@ -1,9 +1,11 @@
 """What stands at the end of a run: for each connector what it claims, and how many faults it came through."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from penstock.connector import CLAIMED_VERBS, Capabilities
+from penstock.conformance.provider import OWED
+from penstock.connector import CLAIMED_VERBS, Capabilities, PaymentConnector, unkept_claims
 
 _CELL: Final = (
     "::test_a_fault_leaves_only_one_thing_to_say[",
@@ -11,12 +13,18 @@ _CELL: Final = (
 )
 
 
-def lines(connector: Any, place: str, reports: Mapping[str, Iterable[str]]) -> Sequence[str]:
-    """Return the report on one connector; ``reports`` has the ids of tests by what they came to."""
-    mine = {word: [node for node in nodes if node.startswith(f"{place}::")] for word, nodes in reports.items()}
+def lines(connector: Any, place: str, reports: Mapping[str, Mapping[str, str]]) -> Sequence[str]:
+    """Return the report on one connector.
+
+    ``reports`` has, by what tests came to, their ids and what was said of each.
+    """
+    mine = {
+        word: {node: said for node, said in tests.items() if node.startswith(f"{place}::")}
+        for word, tests in reports.items()
+    }
     counts = ", ".join(f"{len(mine[word])} {word}" for word in ("passed", "failed", "skipped"))
     told = [f"{connector.name}: {counts}"]
-    rows = [*_claims(connector.capabilities), ("faults", _faults(mine))]
+    rows = [*_claims(connector.capabilities), ("faults", _faults(mine)), *_owed(connector, mine["failed"])]
     return [*told, *(f"    {label:11} {text}" for label, text in rows if text)]
 
 
@@ -45,7 +53,15 @@ def _lookup(claims: Capabilities) -> str:
     return "not found proves nothing" if after is None else f"not found is a proof after {after} s"
 
 
-def _faults(mine: Mapping[str, Sequence[str]]) -> str:
+def _owed(connector: type[PaymentConnector], failed: Mapping[str, str]) -> Sequence[tuple[str, str]]:
+    claimed = [("to write", sentence) for sentence in unkept_claims(connector)]
+    times = Counter(said.removeprefix(OWED) for said in failed.values() if said.startswith(OWED))
+    return claimed + [
+        ("to write", f"{what} ({many} {'test' if many == 1 else 'tests'})") for what, many in times.items()
+    ]
+
+
+def _faults(mine: Mapping[str, Mapping[str, str]]) -> str:
     def cells(word: str) -> int:
         return sum(any(mark in node for mark in _CELL) for node in mine[word])
 

@@ -74,6 +74,26 @@ def test_its_tests_name_the_lines_that_are_missing(folder):
     assert "error" not in said.splitlines()[-1], "it cannot even be imported"
 
 
+def test_the_run_ends_in_a_list_of_what_is_to_be_written(folder):
+    _, said = kit(folder)
+    report = said.partition(" connectors ")[2]
+    owed = re.findall(r"to write    (\w+): ", report)
+    assert owed == ["_order", "_found"], "_outcome is asked for once there is an order to answer"
+    assert said.count("FAILED tests/test_my_pay.py::TestMyPay::test_a_fault_leaves_only_one_thing_to_say[charge-") == 16
+    assert "Traceback" not in said
+    assert "conformance/charges.py" not in said, "a sentence says it; the kit's own lines do not"
+
+
+def test_a_further_claim_adds_to_the_list(folder):
+    source = folder / "src/penstock_my_pay.py"
+    whole = completed(source.read_text())
+    source.write_text(whole.replace('frozenset({"card"}))', 'frozenset({"card"}), refund=True, webhooks=True)'))
+    _, said = kit(folder)
+    report = said.partition(" connectors ")[2]
+    for owed in ("it claims refund and has no refund()", 'wire["refunded"]: copy', "message(self, about): "):
+        assert f"to write    {owed}" in report
+
+
 def test_with_the_providers_own_lines_it_passes_the_kit(folder):
     source = folder / "src/penstock_my_pay.py"
     source.write_text(completed(source.read_text()))
