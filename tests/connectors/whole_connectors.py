@@ -232,7 +232,7 @@ class TestWhole(PaymentConnectorContract):
         "token_described": reply(200, {"brand": "visa", "last4": "4242"}),
         "transaction": reply(200, PAID | {"id": "txn_conformance_1", "key": "order_1"}),
         "transaction_not_found": reply(404, {}),
-        "widget": reply(201, {"id": "wd_1", "token": "wt_SECRET_1"}),
+        "widget": reply(201, {"id": "wd_1", "token": "e30.eyJvcGVucyI6ICJvbmUifQ.c2lnbmVk"}),
     }
     amounts: ClassVar = {Money(1250, "EUR"): 1250, Money(1250, "JPY"): 1250}
 
@@ -386,7 +386,7 @@ def _for_any_amount(self, request):
 
 def _opens_anyway(self, request):
     row = self.send("POST", "/widgets", "-", {"order": request.session_id}).json()
-    return Widget(row.get("token", "none"), self.ctx.clock.now() + timedelta(minutes=30))
+    return Widget(row.get("token", "e30.e30.e30"), self.ctx.clock.now() + timedelta(minutes=30))
 
 
 def _no_step_up(self, request):
