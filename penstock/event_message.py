@@ -37,11 +37,16 @@ def envelope(
     object_type: str,
     object_id: str,
     sequence: int,
+    stream_sequence: int | None,
     created_at: datetime,
     payload: Mapping[str, Any],
     is_test: bool = False,
 ) -> dict[str, Any]:
-    """Return an event in the wire's shape (semantics 1.6). ``isTest`` says that nothing of it happened."""
+    """Return an event in the wire's shape (semantics 1.6). ``isTest`` says that nothing of it happened.
+
+    ``sequence`` counts within the object, ``stream_sequence`` within the application's environment; None for what was
+    made up.
+    """
     return {
         "id": event_id,
         "type": event_type,
@@ -52,6 +57,7 @@ def envelope(
         "objectType": object_type,
         "objectId": object_id,
         "sequence": sequence,
+        "streamSequence": stream_sequence,
         "isTest": is_test,
         "createdAt": rfc3339(created_at),
         "data": payload,

@@ -251,6 +251,20 @@ class Routing(Protocol):
         ...
 
 
+class Events(Protocol):
+    """What happened in the scope, in the order in which it was handed on."""
+
+    def get(self, event_id: str) -> Mapping[str, Any] | None:
+        """Return an event that was handed on, in the wire's shape."""
+        ...
+
+    def page(self, *, after: int, limit: int, object_id: str | None = None) -> Sequence[Mapping[str, Any]]:
+        """Return events behind a number, in the wire's shape and in their order; of one object, or of all."""
+        ...
+
+    def last(self) -> int: ...
+
+
 class Webhooks(Protocol):
     """Webhook endpoints of the scope, and deliveries to them."""
 
@@ -349,6 +363,8 @@ class UnitOfWork(Protocol):
     def embed_configs(self) -> EmbedConfigs: ...
     @property
     def incidents(self) -> Incidents: ...
+    @property
+    def events(self) -> Events: ...
     @property
     def webhooks(self) -> Webhooks: ...
     @property

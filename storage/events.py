@@ -28,6 +28,7 @@ def write_events(connection: ScopedConnection, kind: str, object_id: str, record
             "data": draft.data,
             "created_at": now,
             "dispatched_at": None,
+            "stream_sequence": None,
         }
         for draft in drafts
     ]

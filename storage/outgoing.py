@@ -5,7 +5,7 @@ Each call is a transaction of its own. Nothing here waits for a receiver.
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from datetime import datetime
 from typing import Any, Final
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from penstock.caller import Scope
 from penstock.clock import rfc3339
-from penstock.event_message import envelope, event_name, written
+from penstock.event_message import event_name, written
 from penstock.ids import new_id
 from penstock.ports import DueRow
 from penstock.webhook import Answer, Delivery, DeliveryStatus, Endpoint, settle_endpoint
@@ -22,6 +22,7 @@ from storage.database import Connection, Database
 from storage.due import DueRows
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
+from storage.stream import EventRows, message_of
 from storage.tables import due, events
 from storage.types import Whole
 from storage.vault import Vault
@@ -31,19 +32,12 @@ BATCH: Final = 200
 """How many events one transaction hands on at the most."""
 
 _ANY_WAITING = Statement(sa.select(events.c.id).where(events.c.dispatched_at.is_(None)).limit(1), across=True)
-_HAND_ON = Statement(
-    sa.update(events)
-    .where(
-        events.c.id.in_(
-            sa.select(events.c.id)
-            .where(events.c.dispatched_at.is_(None))
-            .order_by(events.c.created_at, events.c.id)
-            .limit(sa.bindparam("limit", type_=Whole()))
-            .with_for_update(skip_locked=True)
-        )
-    )
-    .values(dispatched_at=value(events.c.dispatched_at))
-    .returning(*events.columns),
+_WAITING = Statement(
+    sa.select(*events.columns)
+    .where(events.c.dispatched_at.is_(None))
+    .order_by(events.c.created_at, events.c.id)
+    .limit(sa.bindparam("limit", type_=Whole()))
+    .with_for_update(skip_locked=True),
     across=True,
 )
 _OURS = Statement(
@@ -96,12 +90,13 @@ class Outgoing:
             if connection.row(_ANY_WAITING, {}) is None:
                 return 0
         with self._database.writing() as connection:
-            rows = connection.rows(_HAND_ON, {"limit": limit, "dispatched_at": now})
+            rows = connection.rows(_WAITING, {"limit": limit})
             by_scope: dict[Scope, list[Any]] = defaultdict(list)
             for row in rows:
                 by_scope[Scope(row.workspace_id, row.environment_id, row.application_id)].append(row)
-            for scope, own in by_scope.items():
-                self._hand_on(ScopedConnection(connection, scope), own, now)
+            # Streams are locked in one order, whoever hands on, so that no two relays wait for each other.
+            for scope in sorted(by_scope, key=astuple):
+                self._hand_on(ScopedConnection(connection, scope), by_scope[scope], now)
         return len(rows)
 
     def load(self, rows: Sequence[DueRow], now: datetime) -> list[Letter]:
@@ -143,12 +138,14 @@ class Outgoing:
         webhooks = WebhookRows(connection, now, self._vault)
         endpoints = webhooks.listening()
         queue = DueRows(connection)
-        for row in sorted(rows, key=lambda each: (each.created_at, each.id)) if endpoints else ():
+        first = EventRows(connection).number([row.id for row in rows], now)
+        for number, row in enumerate(rows, first) if endpoints else ():
             listening = [
                 one for one in endpoints if row.type in one.enabled_events and one.created_at <= row.created_at
             ]
             if listening:
-                webhooks.add_message(event_name(row.id), row.type, written(_message(connection.scope, row)))
+                message = written(message_of(connection.scope, row, number))
+                webhooks.add_message(event_name(row.id), row.type, message)
             for endpoint in listening:
                 delivery = _delivery(row, endpoint, now)
                 webhooks.add_delivery(delivery)
@@ -202,19 +199,6 @@ class Outgoing:
 
 def _claim(row: DueRow) -> dict[str, Any]:
     return {"id": row.id, "attempts": row.attempt}
-
-
-def _message(scope: Scope, row: Any) -> Mapping[str, Any]:
-    return envelope(
-        event_id=event_name(row.id),
-        event_type=row.type,
-        scope=scope,
-        object_type=row.object_type,
-        object_id=row.object_id,
-        sequence=row.sequence,
-        created_at=row.created_at,
-        payload=row.data,
-    )
 
 
 def _delivery(row: Any, endpoint: Endpoint, now: datetime) -> Delivery:

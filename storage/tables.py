@@ -130,6 +130,7 @@ events = tenant_table(
     column("data", JsonText()),
     at("created_at"),
     optional("dispatched_at", UtcDateTime()),
+    optional("stream_sequence", Whole(1)),
     UniqueConstraint("object_id", "sequence"),
 )
 Index(
@@ -138,6 +139,19 @@ Index(
     events.c.id,
     sqlite_where=events.c.dispatched_at.is_(None),
     postgresql_where=events.c.dispatched_at.is_(None),
+)
+Index(
+    "uq_events_stream",
+    *(events.c[name] for name in (*SCOPE_COLUMNS, "stream_sequence")),
+    unique=True,
+    sqlite_where=events.c.stream_sequence.is_not(None),
+    postgresql_where=events.c.stream_sequence.is_not(None),
+)
+
+event_streams = tenant_table(
+    "event_streams",
+    column("last", Whole()),
+    UniqueConstraint(*SCOPE_COLUMNS, name="uq_event_streams_scope"),
 )
 
 due = tenant_table(
@@ -180,6 +194,7 @@ __all__ = [
     "due",
     "embed_configs",
     "environments",
+    "event_streams",
     "events",
     "idempotency_keys",
     "ledger_entries",

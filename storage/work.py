@@ -25,6 +25,7 @@ from storage.routing import RoutingRows
 from storage.scoped import ScopedConnection
 from storage.sessions import SessionRows
 from storage.steps import StepRows
+from storage.stream import EventRows
 from storage.vault import Vault
 from storage.webhooks import WebhookRows
 
@@ -89,6 +90,11 @@ class RowsOfWork:
     def incidents(self) -> IncidentRows:
         """What happened to connections."""
         return IncidentRows(self._connection, self.now)
+
+    @cached_property
+    def events(self) -> EventRows:
+        """What happened, in the order in which it was handed on."""
+        return EventRows(self._connection)
 
     @cached_property
     def webhooks(self) -> WebhookRows:

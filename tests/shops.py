@@ -17,6 +17,7 @@ from penstock.caller import Scope
 from penstock.ids import new_id
 from penstock.tenant import Connection
 from storage import provision, tables
+from storage.outgoing import Outgoing
 from tests import wire
 from tests.shop import Shop, made
 
@@ -90,6 +91,13 @@ def execute(house, statement) -> None:
     with engine.begin() as connection:
         connection.execute(statement)
     engine.dispose()
+
+
+def hand_on(house) -> None:
+    """Do what a relay does with events, for every tenant."""
+    outgoing = Outgoing(house.database, house.vault)
+    while outgoing.hand_on(house.clock.now()):
+        pass
 
 
 def open_shop(house, client, *, in_production=False) -> Shop:

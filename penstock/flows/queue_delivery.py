@@ -26,12 +26,13 @@ def queue_test(uow: UnitOfWork, endpoint: Endpoint, event_type: str) -> Delivery
         object_type=catalogue.events()[event_type].object,
         object_id=made_up,
         sequence=1,
+        stream_sequence=None,
         created_at=uow.now,
         payload=catalogue.event_example(event_type),
         is_test=True,
     )
     uow.webhooks.add_message(event_name(made_up), event_type, written(message))
-    return _queued(uow, endpoint, event_name(made_up), event_type, is_test=True)
+    return queued(uow, endpoint, event_name(made_up), event_type, is_test=True)
 
 
 def queue_replay(uow: UnitOfWork, delivery_id: str) -> Delivery:
@@ -43,7 +44,7 @@ def queue_replay(uow: UnitOfWork, delivery_id: str) -> Delivery:
     endpoint = uow.webhooks.get_endpoint(former.endpoint_id) if former is not None else None
     if former is None or endpoint is None or uow.webhooks.message(former.event_id) is None:
         raise NotFound("There is no delivery with this id that can be made again.")
-    return _queued(
+    return queued(
         uow,
         endpoint,
         former.event_id,
@@ -54,16 +55,17 @@ def queue_replay(uow: UnitOfWork, delivery_id: str) -> Delivery:
     )
 
 
-def _queued(
+def queued(
     uow: UnitOfWork,
     endpoint: Endpoint,
     event_id: str,
     event_type: str,
     *,
-    is_test: bool,
+    is_test: bool = False,
     order_id: str | None = None,
     replay_of: str | None = None,
 ) -> Delivery:
+    """Queue an event whose bytes are kept for one endpoint, and return the delivery."""
     delivery = Delivery(
         id=new_id(),
         endpoint_id=endpoint.id,

@@ -3,8 +3,10 @@
 import pytest
 
 from handlers import spec
+from penstock.event_message import event_name
 from penstock.ids import new_id, new_session_id
 from tests.shop import made
+from tests.shops import hand_on
 
 METHODS = ("get", "post", "put", "patch", "delete")
 BODIES = {
@@ -70,7 +72,9 @@ def told(shop):
     body = {"url": "https://store.example.com/hooks", "enabledEvents": ["order.created"]}
     endpoint = made(shop.post("/webhook-endpoints", body), 201)["id"]
     delivery = made(shop.post(f"/webhook-endpoints/{endpoint}/test"))["id"]
-    return {"webhook-endpoints": endpoint, "webhook-deliveries": delivery}
+    hand_on(shop.house)
+    event = made(shop.get("/events?limit=1"))["data"][0]["id"]
+    return {"webhook-endpoints": endpoint, "webhook-deliveries": delivery, "events": event}
 
 
 def sender(shop, operation):
@@ -100,7 +104,8 @@ def neighbour(request, shop, other_shop, sibling_shop):
 
 def test_another_tenant_s_ids_are_answered_exactly_like_unknown_ones(shop, neighbour):
     theirs = rows(neighbour)
-    nobody = {kind: new_session_id() if kind == "sessions" else new_id() for kind in theirs}
+    unknown_ids = {"sessions": new_session_id(), "events": event_name(new_id())}
+    nobody = {kind: unknown_ids.get(kind) or new_id() for kind in theirs}
     for path, method, operation_id in with_ids():
         foreign = ask(shop, fill(path, theirs), method, operation_id)
         unknown = ask(shop, fill(path, nobody), method, operation_id)

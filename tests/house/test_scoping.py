@@ -33,7 +33,7 @@ WRITERS = {
 """Where Core's verbs may be used, and why."""
 
 ACROSS = {
-    "storage.outgoing": {"_ANY_WAITING", "_HAND_ON", "_OLDEST"},
+    "storage.outgoing": {"_ANY_WAITING", "_WAITING", "_OLDEST"},
     "storage.due": {"_ANY_WAITING", "_CLAIM", "_READ", "_PUT_OFF"},
     "storage.idempotency": {"_SWEEP"},
 }

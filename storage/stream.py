@@ -1,0 +1,92 @@
+"""The events of one scope, in the order in which they were handed on.
+
+The one rule: numbers are given under the lock of the stream's row, held to the commit. So whoever has read up to a
+number has read all there will ever be up to it, which numbers given at the insert could not promise.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+import sqlalchemy as sa
+
+from penstock.caller import Scope
+from penstock.event_message import envelope, event_name, row_name
+from storage import scoped
+from storage.scoped import ScopedConnection, value
+from storage.statement import Statement
+from storage.tables import event_streams, events
+from storage.types import Whole
+
+_events = scoped.select(*events.columns)
+_is_numbered = events.c.stream_sequence > sa.bindparam("after", type_=Whole())
+_PAGE = Statement(
+    _events.where(_is_numbered).order_by(events.c.stream_sequence).limit(sa.bindparam("limit", type_=Whole()))
+)
+_PAGE_OF = Statement(
+    _events.where(_is_numbered, events.c.object_id == value(events.c.object_id))
+    .order_by(events.c.stream_sequence)
+    .limit(sa.bindparam("limit", type_=Whole()))
+)
+_GET = Statement(_events.where(scoped.by_id(events), events.c.stream_sequence.is_not(None)))
+_LAST = Statement(scoped.select(event_streams.c.last))
+_OPEN = scoped.upsert(event_streams, ["workspace_id", "environment_id", "application_id"], [])
+_RESERVE = Statement(
+    scoped.update(event_streams, ["last"])
+    .values(last=event_streams.c.last + sa.bindparam("count", type_=Whole()))
+    .returning(event_streams.c.last)
+)
+_NUMBER = Statement(scoped.update(events, ["dispatched_at", "stream_sequence"]).where(scoped.by_id(events)))
+
+
+class EventRows:
+    """What happened in one scope, as it is told."""
+
+    def __init__(self, connection: ScopedConnection) -> None:
+        self._connection = connection
+
+    def get(self, event_id: str) -> Mapping[str, Any] | None:
+        """Return an event that was handed on, in the wire's shape."""
+        row_id = row_name(event_id)
+        row = None if row_id is None else self._connection.row(_GET, {"id": row_id})
+        return None if row is None else message_of(self._connection.scope, row)
+
+    def page(self, *, after: int, limit: int, object_id: str | None = None) -> Sequence[Mapping[str, Any]]:
+        """Return events behind a number, in the wire's shape and in their order; of one object, or of all."""
+        values = {"after": after, "limit": limit}
+        if object_id is None:
+            rows = self._connection.rows(_PAGE, values)
+        else:
+            rows = self._connection.rows(_PAGE_OF, {**values, "object_id": object_id})
+        return [message_of(self._connection.scope, row) for row in rows]
+
+    def last(self) -> int:
+        """Return the number of the newest event that was handed on; 0 before the first."""
+        row = self._connection.row(_LAST, {})
+        return 0 if row is None else int(row.last)
+
+    def number(self, ids: Sequence[str], now: datetime) -> int:
+        """Give events their numbers in this order, mark them as handed on, and return the first number."""
+        reserved = self._connection.row(_RESERVE, {"count": len(ids)})
+        if reserved is None:
+            self._connection.put(_OPEN, {"last": 0})
+            reserved = self._connection.row(_RESERVE, {"count": len(ids)})
+        first = int(reserved.last) - len(ids) + 1
+        marks = [{"id": each, "dispatched_at": now, "stream_sequence": first + n} for n, each in enumerate(ids)]
+        self._connection.put(_NUMBER, *marks)
+        return first
+
+
+def message_of(scope: Scope, row: Any, stream_sequence: int | None = None) -> Mapping[str, Any]:
+    """Return an event's row as it is told. ``stream_sequence`` is for a row that was read before it had its number."""
+    return envelope(
+        event_id=event_name(row.id),
+        event_type=row.type,
+        scope=scope,
+        object_type=row.object_type,
+        object_id=row.object_id,
+        sequence=row.sequence,
+        stream_sequence=stream_sequence or row.stream_sequence,
+        created_at=row.created_at,
+        payload=row.data,
+    )
