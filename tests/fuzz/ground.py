@@ -3,6 +3,7 @@
 from schemathesis import GenerationMode
 
 from tests.shop import Shop, made
+from tests.shops import hand_on
 
 REAL = 3
 """Of how many positive requests one keeps its generated ids: the others get real ones."""
@@ -20,9 +21,12 @@ class Ground:
         self.shop = shop
         self.count = 0
         self.connector_id = ""
+        self.endpoint_id = ""
         order = shop.paid_order()
         self.order_id = order["id"]
         self.payment_id = made(shop.get("/payments"))["data"][0]["id"]
+        hand_on(shop.house)
+        self.event_id = made(shop.get("/events?limit=1"))["data"][0]["id"]
 
     def prepare(self, case) -> None:
         """Put real ids into a request that was meant to be good."""
@@ -42,35 +46,36 @@ class Ground:
         case.headers = {**given, **own}
 
     def _path(self, case):
-        path, cart = case.operation.path, None
+        path = case.operation.path
         if "{" not in path:
             return None
-        if path.startswith("/carts/"):
-            cart = self.shop.cart(items=1)
-            own = (
-                {"id": cart["id"]}
-                if "{cartId}" not in path
-                else {"cartId": cart["id"], "id": cart["lineItems"][0]["id"]}
-            )
-        elif path.startswith("/checkout-sessions/"):
-            own = {"id": self._session()}
-        elif path.startswith("/orders/"):
-            own = {"id": self.order_id}
-        elif path.startswith("/payment-routing/versions/"):
-            own = {"id": self._version()}
-        elif path.startswith("/connectors/"):
-            own = {"id": self._connector()}
-        elif path.startswith("/checkout/sessions/"):
-            own = {"id": self.shop.session()["id"]}
-        elif path.endswith(("/capture", "/void", "/refund")):
-            own = {"id": self._paid("automatic" if path.endswith("/refund") else "manual")}
-        elif path.startswith("/payments/"):
-            own = {"id": self.payment_id}
-        else:
-            key = self.shop.as_member("POST", "/api-keys", {"name": "fuzzed", "scopes": ["carts:read"]})
-            own = {"id": made(key, 201)["id"]}
+        cart = self.shop.cart(items=1) if path.startswith("/carts/") else None
+        own = {"id": self._id(path)} if cart is None else {"id": cart["id"]}
+        if "{cartId}" in path:
+            own = {"cartId": cart["id"], "id": cart["lineItems"][0]["id"]}
         case.path_parameters = {**(case.path_parameters or {}), **own}
         return cart
+
+    def _id(self, path):
+        """A real id for a path, by its end or its beginning."""
+        if path.endswith(("/capture", "/void", "/refund")):
+            return self._paid("automatic" if path.endswith("/refund") else "manual")
+        kinds = {
+            "/checkout-sessions/": self._session,
+            "/orders/": lambda: self.order_id,
+            "/payment-routing/versions/": self._version,
+            "/connectors/": self._connector,
+            "/checkout/sessions/": lambda: self.shop.session()["id"],
+            "/payments/": lambda: self.payment_id,
+            "/webhook-endpoints/": self._endpoint,
+            "/webhook-deliveries/": lambda: made(self.shop.post(f"/webhook-endpoints/{self._endpoint()}/test"))["id"],
+            "/events/": lambda: self.event_id,
+        }
+        return next((find() for start, find in kinds.items() if path.startswith(start)), None) or self._key()
+
+    def _key(self):
+        key = self.shop.as_member("POST", "/api-keys", {"name": "fuzzed", "scopes": ["carts:read"]})
+        return made(key, 201)["id"]
 
     def _paid(self, mode):
         """The id of a payment that can be refunded, or captured and voided."""
@@ -87,6 +92,26 @@ class Ground:
         if self.shop.get(f"/connectors/{self.connector_id}").status_code != 200:
             self.connector_id = made(self.shop.post("/connectors", {"connector": "sandbox"}), 201)["id"]
         return self.connector_id
+
+    def _endpoint(self):
+        """The id of an endpoint that is still there; most requests leave it."""
+        if self.shop.get(f"/webhook-endpoints/{self.endpoint_id}").status_code != 200:
+            wanted = {"url": "https://store.example.com/hooks", "enabledEvents": ["order.created"]}
+            self.endpoint_id = made(self.shop.post("/webhook-endpoints", wanted), 201)["id"]
+        return self.endpoint_id
+
+    def _told(self, body):
+        """Name an endpoint, an address and types of events that there are, in three requests of four."""
+        if self.count % 4 == 0:
+            return
+        if "endpointId" in body:
+            body["endpointId"] = self._endpoint()
+        if "url" in body:
+            body["url"] = f"https://store.example.com/{self.count}"
+        if "enabledEvents" in body:
+            body["enabledEvents"] = ["order.created", "payment.captured"]
+        if "eventType" in body:
+            body["eventType"] = "order.created"
 
     def _version(self):
         """The id of a version of a list."""
@@ -117,6 +142,7 @@ class Ground:
     def _body(self, body, cart):
         self._account(body)
         self._lists(body)
+        self._told(body)
         if "applicationId" in body:
             body["applicationId"] = self.shop.application_id
         if "scopes" in body and self.count % 4:
