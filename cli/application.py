@@ -10,6 +10,7 @@ from cli.trouble import Trouble
 from handlers import logs, spec
 from handlers.app import create_app
 from handlers.server import settle
+from jobs.chime import Ringer
 from jobs.crew import Crew
 from jobs.embedded import embedded
 from pages.routes import routes
@@ -27,7 +28,11 @@ class Application:
     def __init__(self, house: House) -> None:
         self.house = house
         self.door = create_app(house, pages=routes(house, spec.load()))
-        self._crew: Crew | None = None if house.settings.redis_url else embedded(house)
+        # With Redis the jobs are done elsewhere, and whoever does them has to be told.
+        redis_url = house.settings.redis_url
+        self._beside: Crew | Ringer = Ringer(redis_url) if redis_url else embedded(house)
+        if isinstance(self._beside, Ringer):
+            house.bell.listen(self._beside.ring)
 
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Pass everything on, and take part when the server starts and stops."""
@@ -36,8 +41,8 @@ class Application:
             return
 
         async def watched(message: Message) -> None:
-            if message["type"] == "lifespan.startup.complete" and self._crew is not None:
-                self._crew.start()
+            if message["type"] == "lifespan.startup.complete":
+                self._beside.start()
             if message["type"].startswith("lifespan.shutdown"):
                 self._close()
             await send(message)
@@ -45,8 +50,7 @@ class Application:
         await self.door(scope, receive, watched)
 
     def _close(self) -> None:
-        if self._crew is not None:
-            self._crew.stop()
+        self._beside.stop()
         self.house.close()
 
 

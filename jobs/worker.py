@@ -2,12 +2,14 @@
 
 import signal
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Final
 
 import structlog
 
 from bootstrap import House
 from jobs.broker import build_broker
+from jobs.chime import Listener
 from jobs.crew import crew_of
 
 THREADS: Final = 8
@@ -27,7 +29,8 @@ def run_worker(house: House, *, threads: int = THREADS) -> None:
         signal.signal(number, stop)
     redis_url = house.settings.redis_url
     crew = crew_of(house, build_broker(redis_url), threads=threads)
-    with crew:
+    hears: AbstractContextManager[object] = Listener(redis_url, crew.nudge) if redis_url else nullcontext()
+    with crew, hears:
         _log.info("worker_started", broker="redis" if redis_url else "in process", threads=threads)
         told.wait()
         _log.info("worker_stopping")
