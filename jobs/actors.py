@@ -24,10 +24,6 @@ from penstock.flows.settle_payment import EXPIRE, RECONCILE, SCHEDULE
 from penstock.ports import Cascade, DueRow, OpenWork
 
 QUEUE: Final = "due"
-POST_QUEUE: Final = "post"
-DOZEN: Final = 25
-"""How many deliveries one message names."""
-
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(hours=1)
 """The shortest and the longest wait after a failure of our own; it doubles in between."""
@@ -146,22 +142,18 @@ def backoff(attempt: int) -> timedelta:
 Take = Callable[[Sequence[DueRow]], object]
 
 
-def declare(broker: dramatiq.Broker, runner: Runner, rows: DueRows, take: Take) -> Callable[[Sequence[DueRow]], None]:
-    """Put the actors on a broker and return what sends them a batch of claimed rows.
+def declare(broker: dramatiq.Broker, runner: Runner, take: Take) -> Callable[[Sequence[DueRow]], None]:
+    """Put the actor on a broker and return what sends it a batch of claimed rows.
 
-    Deliveries go to the post by the dozen, because they wait for receivers; everything else is run row by row.
+    Deliveries do not go through the broker. Whoever claimed them posts them: they wait for receivers and not for
+    threads, and each process claims only as many as it has room for.
     """
     run_due = _actor(broker, runner.run_due, "run_due", QUEUE)
 
-    def post(claims: Sequence[tuple[str, int]]) -> None:
-        take(rows.read_many([(row_id, attempt) for row_id, attempt in claims]))
-
-    post_many = _actor(broker, post, "post", POST_QUEUE)
-
     def send(claimed: Sequence[DueRow]) -> None:
-        letters = [(row.id, row.attempt) for row in claimed if row.kind == DELIVER]
-        for start in range(0, len(letters), DOZEN):
-            post_many.send(letters[start : start + DOZEN])
+        letters = [row for row in claimed if row.kind == DELIVER]
+        if letters:
+            take(letters)
         for row in claimed:
             if row.kind != DELIVER:
                 run_due.send(row.id, row.attempt)

@@ -43,8 +43,15 @@ class Crew:
         self._broker = broker
         self._worker = dramatiq.Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
         self._post = Post(outgoing, rooms.clock, http)
-        send = declare(broker, Runner(rooms, rows), rows, self._post.take)
-        self._relay = Relay(rows, send, rooms.clock, chores, lambda now: outgoing.hand_on(now) == BATCH)
+        send = declare(broker, Runner(rooms, rows), self._post.take)
+        self._relay = Relay(
+            rows,
+            send,
+            rooms.clock,
+            chores,
+            hand_on=lambda now: outgoing.hand_on(now) == BATCH,
+            has_plenty=lambda: self._post.has_plenty,
+        )
 
     def start(self) -> None:
         """Begin to work."""

@@ -7,9 +7,7 @@ claimed again by the next one, and delivered once more under the same id.
 import asyncio
 import random
 import threading
-from collections import deque
 from collections.abc import Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from queue import Empty, SimpleQueue
@@ -17,7 +15,9 @@ from typing import Any, Final, Protocol
 
 import httpx
 import structlog
+import uvloop
 
+from jobs.line import Line
 from penstock.clock import Clock, monotonic_seconds
 from penstock.ports import DueRow
 from penstock.webhook import Answer
@@ -27,19 +27,16 @@ from storage.outgoing import Letter, Tried
 TIMEOUT_SECONDS: Final = 10.0
 """How long one try may take, from the name's resolution to the answer's last byte."""
 
-PLACES: Final = 8
-"""How many tries run at the same time for one endpoint; one alone while it does not answer."""
-
 ALL_PLACES: Final = 256
 """How many tries run at the same time in this process."""
 
-LINE: Final = 64
-"""How many deliveries stand in line for one endpoint here; the rest is given back for a while."""
+PLENTY: Final = 1000
+"""From so many deliveries on in this process, the relay should leave it alone for a moment."""
 
-STALE_SECONDS: Final = 45.0
-"""A delivery that stood in line this long is left: its claim is about to pass to somebody else."""
+SOONEST: Final = timedelta(seconds=2)
+LATEST: Final = timedelta(minutes=2)
+"""The shortest and the longest time for which a delivery is given back that finds no place in its line."""
 
-GIVEN_BACK: Final = timedelta(seconds=2)
 LONGEST_ANSWER: Final = 64 * 1024
 EXCERPT: Final = 1000
 RECORD_AT_ONCE: Final = 200
@@ -58,23 +55,9 @@ class Letters(Protocol):
         """Write how tries ended."""
         ...
 
-    def put_off(self, rows: Sequence[DueRow], run_at: datetime) -> None:
-        """Give claimed rows back untried."""
+    def put_off(self, rows: Sequence[tuple[DueRow, datetime]]) -> None:
+        """Give claimed rows back untried, each until its moment."""
         ...
-
-
-@dataclass(slots=True)
-class _Line:
-    """One endpoint's deliveries in this process."""
-
-    waiting: deque[tuple[DueRow, float]] = field(default_factory=deque)
-    running: int = 0
-    is_silent: bool = False
-
-    @property
-    def room(self) -> int:
-        """How many more tries may begin."""
-        return (1 if self.is_silent else PLACES) - self.running
 
 
 class Post:
@@ -84,9 +67,10 @@ class Post:
         self._outgoing = outgoing
         self._clock = clock
         self._http = http
-        self._lines: dict[str, _Line] = {}
-        self._starved: deque[str] = deque()
+        self._lines: dict[str, Line] = {}
+        self._starved: dict[str, None] = {}
         self._running = 0
+        self._is_open = True
         self._ended: SimpleQueue[Tried | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
         self._client: httpx.AsyncClient | None = None
@@ -115,6 +99,11 @@ class Post:
             thread.join(timeout)
         self._loop = None
 
+    @property
+    def has_plenty(self) -> bool:
+        """Whether there is enough to do here for a moment. Asked from any thread."""
+        return sum(line.length for line in list(self._lines.values())) >= PLENTY
+
     def take(self, rows: Sequence[DueRow]) -> None:
         """Take claimed rows and return at once. Called from any thread."""
         letters = self._outgoing.load(rows, self._clock.now())
@@ -122,7 +111,7 @@ class Post:
             self._loop.call_soon_threadsafe(self._sort, letters)
 
     def _serve(self, ready: threading.Event) -> None:
-        loop = asyncio.new_event_loop()
+        loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)
         self._loop, self._client = loop, self._http()
         ready.set()
@@ -130,36 +119,37 @@ class Post:
         loop.close()
 
     async def _close(self) -> None:
-        rows = [row for line in self._lines.values() for row, _ in line.waiting]
-        for line in self._lines.values():
-            line.waiting.clear()
-        if rows:
-            await asyncio.to_thread(self._outgoing.put_off, rows, self._clock.now())
+        self._is_open = False
+        await self._leave()
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=TIMEOUT_SECONDS + 1)
+        await self._leave()
         if self._client is not None:
             await self._client.aclose()
 
+    async def _leave(self) -> None:
+        now = self._clock.now()
+        rows = [(row, now) for line in self._lines.values() for row in line.leave()]
+        if rows:
+            await asyncio.to_thread(self._outgoing.put_off, rows)
+
     def _sort(self, letters: Sequence[Letter]) -> None:
-        over: list[DueRow] = []
-        now = monotonic_seconds()
+        over: list[tuple[DueRow, datetime]] = []
+        moment, now = self._clock.now(), monotonic_seconds()
         for letter in letters:
-            line = self._lines.setdefault(letter.endpoint.id, _Line())
-            if line.room > 0 and self._running < ALL_PLACES and not line.waiting:
-                self._begin(line, letter)
-            elif len(line.waiting) < LINE:
+            line = self._lines.setdefault(letter.endpoint.id, Line())
+            if line.is_full:
+                over.append((letter.row, moment + line.turn(now, least=SOONEST, most=LATEST)))
+            elif line.waiting:
                 line.waiting.append((letter.row, now))
-                if not line.running:
-                    self._starved.append(letter.endpoint.id)
             else:
-                over.append(letter.row)
+                line.ready.append((letter, now))
         if over:
-            self._spawn(self._give_back(over))
+            self._spawn(asyncio.to_thread(self._outgoing.put_off, over))
+        for endpoint_id in {letter.endpoint.id: None for letter in letters}:
+            self._go_on(endpoint_id)
 
-    async def _give_back(self, rows: Sequence[DueRow]) -> None:
-        await asyncio.to_thread(self._outgoing.put_off, rows, self._clock.now() + GIVEN_BACK)
-
-    def _begin(self, line: _Line, letter: Letter) -> None:
+    def _begin(self, line: Line, letter: Letter) -> None:
         line.running += 1
         self._running += 1
         self._spawn(self._try(line, letter))
@@ -169,37 +159,45 @@ class Post:
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
-    async def _try(self, line: _Line, letter: Letter) -> None:
+    async def _try(self, line: Line, letter: Letter) -> None:
         try:
             answer = await self._post(letter)
-            line.is_silent = answer.status is None
+            line.ended(answer.milliseconds / 1000, is_answered=answer.status is not None)
             self._ended.put(Tried(letter, answer, random.random()))  # noqa: S311  jitter is no secret
         finally:
             line.running -= 1
             self._running -= 1
-            await self._next(letter.endpoint.id)
+            self._go_on(letter.endpoint.id)
             while self._starved and self._running < ALL_PLACES:
-                await self._next(self._starved.popleft())
+                self._go_on(self._starved.popitem()[0])
 
-    async def _next(self, endpoint_id: str) -> None:
-        """Begin what stands in line. It is read anew, because its endpoint may have changed meanwhile."""
+    def _go_on(self, endpoint_id: str) -> None:
+        """Begin what there is room for, and read what comes next."""
         line = self._lines.get(endpoint_id)
-        if line is None:
+        if line is None or not self._is_open:
             return
-        too_old = monotonic_seconds() - STALE_SECONDS
-        rows: list[DueRow] = []
-        while line.waiting and len(rows) < line.room:
-            row, since = line.waiting.popleft()
-            if since >= too_old:
-                rows.append(row)
+        now = monotonic_seconds()
+        while self._running < ALL_PLACES and (letter := line.next(now)) is not None:
+            self._begin(line, letter)
+        if line.ready and not line.running:
+            self._starved[endpoint_id] = None
+        rows = line.to_read(now)
         if rows:
-            line.running += len(rows)
-            letters = await asyncio.to_thread(self._outgoing.load, rows, self._clock.now())
-            line.running -= len(rows)
-            for letter in letters:
-                self._begin(line, letter)
-        if not line.waiting and not line.running and not line.is_silent:
+            line.is_reading = True
+            self._spawn(self._read(endpoint_id, line, rows))
+        elif line.is_over(now):
             self._lines.pop(endpoint_id, None)
+
+    async def _read(self, endpoint_id: str, line: Line, rows: Sequence[DueRow]) -> None:
+        try:
+            letters = await asyncio.to_thread(self._outgoing.load, rows, self._clock.now())
+            now = monotonic_seconds()
+            line.ready.extend((letter, now) for letter in letters)
+        except Exception:  # noqa: BLE001  their claims run out, and somebody takes them again
+            _log.exception("deliveries_not_read", count=len(rows))
+        finally:
+            line.is_reading = False
+            self._go_on(endpoint_id)
 
     async def _post(self, letter: Letter) -> Answer:
         client, endpoint, delivery = self._client, letter.endpoint, letter.delivery

@@ -25,6 +25,9 @@ BEAT_SECONDS: Final = 1.0
 BREATH_SECONDS: Final = 0.05
 """The shortest wait between two rounds that were nudged: what is written meanwhile shares the next one."""
 
+PATIENCE_SECONDS: Final = 0.5
+"""How long the relay holds back at the most while this process has enough to do: other work is due as well."""
+
 CHORES_SECONDS: Final = 60.0
 """How often a relay does its chores."""
 
@@ -48,10 +51,6 @@ class DueRows(Protocol):
         """Return the row if this claim is its last one and it is not done."""
         ...
 
-    def read_many(self, claims: Sequence[tuple[str, int]]) -> Sequence[DueRow]:
-        """Return those of the claimed rows that are still their claim's and not done."""
-        ...
-
     def put_off(self, row: DueRow, run_at: datetime) -> bool:
         """Give the row back until ``run_at``. False if it is done or somebody else's by now."""
         ...
@@ -60,8 +59,9 @@ class DueRows(Protocol):
 class Relay:
     """A thread that turns due rows into messages. ``send`` gets each batch of rows that it claimed.
 
-    ``hand_on`` is done before each look and returns whether there may be more of it at once. ``chores`` are done once a
-    minute, each with the present moment; several relays may do the same one at once.
+    ``hand_on`` is done before each look and returns whether there may be more of it at once. While ``has_plenty`` the
+    relay holds back for a little. ``chores`` are done once a minute, each with the present moment; several relays may
+    do the same one at once.
     """
 
     def __init__(
@@ -70,13 +70,16 @@ class Relay:
         send: Callable[[Sequence[DueRow]], object],
         clock: Clock,
         chores: Sequence[Chore] = (),
+        *,
         hand_on: Callable[[datetime], bool] | None = None,
+        has_plenty: Callable[[], bool] | None = None,
     ) -> None:
         self._rows = rows
         self._send = send
         self._clock = clock
         self._chores = chores
         self._hand_on = hand_on
+        self._has_plenty = has_plenty
         self._chores_at = monotonic_seconds()
         self._wake = threading.Event()
         self._breath = threading.Event()
@@ -114,6 +117,7 @@ class Relay:
             try:
                 self._do_chores()
                 has_more = self._hand_on(self._clock.now()) if self._hand_on is not None else False
+                self._hold_back()
                 has_more |= self.run_once() == BATCH
                 pause = 0.0 if has_more else BEAT_SECONDS
             except Exception:  # noqa: BLE001  whatever fails, the relay must be there when it works again
@@ -121,6 +125,13 @@ class Relay:
                 _log.exception("relay_round_failed", retry_in_seconds=pause)
             if not self._stopping and pause and self._wake.wait(pause):
                 self._breath.wait(BREATH_SECONDS)
+
+    def _hold_back(self) -> None:
+        until = monotonic_seconds() + PATIENCE_SECONDS
+        while not self._stopping and self._has_plenty is not None and self._has_plenty():
+            if monotonic_seconds() >= until:
+                return
+            self._breath.wait(BREATH_SECONDS)
 
     def _do_chores(self) -> None:
         if monotonic_seconds() < self._chores_at:

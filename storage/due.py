@@ -91,12 +91,6 @@ class DueTable:
             row = connection.row(_READ, {"id": row_id, "attempts": attempt})
         return None if row is None else _from_row(row)
 
-    def read_many(self, claims: Sequence[tuple[str, int]]) -> Sequence[DueRow]:
-        """Return those of the claimed rows that are still their claim's and not done."""
-        with self._database.reading() as connection:
-            found = [connection.row(_READ, {"id": row_id, "attempts": attempt}) for row_id, attempt in claims]
-        return [_from_row(row) for row in found if row is not None]
-
     def put_off(self, row: DueRow, run_at: datetime) -> bool:
         """Give the row back until ``run_at``. False if it is done or somebody else's by now."""
         with self._database.writing() as connection:

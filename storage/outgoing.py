@@ -4,10 +4,10 @@ Each call is a transaction of its own. Nothing here waits for a receiver.
 """
 
 from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import astuple, dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import sqlalchemy as sa
 
@@ -18,7 +18,7 @@ from penstock.ids import new_id
 from penstock.ports import DueRow
 from penstock.webhook import Answer, Delivery, DeliveryStatus, Endpoint, settle_endpoint
 from storage import scoped
-from storage.database import Connection, Database
+from storage.database import Database
 from storage.due import DueRows
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
@@ -27,6 +27,8 @@ from storage.tables import due, events
 from storage.types import Whole
 from storage.vault import Vault
 from storage.webhooks import WebhookRows
+
+_Row = TypeVar("_Row")
 
 BATCH: Final = 200
 """How many events one transaction hands on at the most."""
@@ -91,12 +93,9 @@ class Outgoing:
                 return 0
         with self._database.writing() as connection:
             rows = connection.rows(_WAITING, {"limit": limit})
-            by_scope: dict[Scope, list[Any]] = defaultdict(list)
-            for row in rows:
-                by_scope[Scope(row.workspace_id, row.environment_id, row.application_id)].append(row)
             # Streams are locked in one order, whoever hands on, so that no two relays wait for each other.
-            for scope in sorted(by_scope, key=astuple):
-                self._hand_on(ScopedConnection(connection, scope), by_scope[scope], now)
+            for scope, own in _by_scope(rows, _scope_of):
+                self._hand_on(ScopedConnection(connection, scope), own, now)
         return len(rows)
 
     def load(self, rows: Sequence[DueRow], now: datetime) -> list[Letter]:
@@ -104,9 +103,12 @@ class Outgoing:
         letters: list[Letter] = []
         over: list[tuple[DueRow, Delivery | None]] = []
         with self._database.reading() as connection:
-            for row in rows:
-                found = self._letter(connection, row, now)
-                letters.append(found) if isinstance(found, Letter) else over.append((row, found))
+            for scope, own in _by_scope(rows, lambda row: row.scope):
+                webhooks = WebhookRows(ScopedConnection(connection, scope), now, self._vault)
+                endpoints = _Endpoints(webhooks)
+                for row, found in zip(own, webhooks.letters([each.object_id for each in own]), strict=True):
+                    made = _letter(endpoints, row, found, now)
+                    letters.append(made) if isinstance(made, Letter) else over.append((row, made))
         if over:
             self._put_away(over, now)
         return letters
@@ -120,12 +122,12 @@ class Outgoing:
             for one in tried:
                 self._record(ScopedConnection(connection, one.letter.scope), one, now)
 
-    def put_off(self, rows: Sequence[DueRow], run_at: datetime) -> None:
-        """Give claimed rows back untried."""
+    def put_off(self, rows: Sequence[tuple[DueRow, datetime]]) -> None:
+        """Give claimed rows back untried, each until its moment."""
         with self._database.writing() as connection:
-            for row in rows:
+            for row, run_at in rows:
                 values = {**_claim(row), "run_at": run_at, "lease_until": None}
-                ScopedConnection(connection, row.scope).run(_AGAIN, values)
+                ScopedConnection(connection, row.scope).put(_AGAIN, values)
 
     def waiting_since(self) -> datetime | None:
         """Return when the oldest event that is not handed on was written."""
@@ -150,19 +152,6 @@ class Outgoing:
                 delivery = _delivery(row, endpoint, now)
                 webhooks.add_delivery(delivery)
                 queue.add("deliver", delivery.id, now)
-
-    def _letter(self, connection: Connection, row: DueRow, now: datetime) -> Letter | Delivery | None:
-        """Return what to post; the delivery if it can never be made; None if there is nothing to do for now."""
-        webhooks = WebhookRows(ScopedConnection(connection, row.scope), now, self._vault)
-        delivery = webhooks.get_delivery(row.object_id)
-        if delivery is None or delivery.status is not DeliveryStatus.PENDING:
-            return None
-        endpoint = webhooks.get_endpoint(delivery.endpoint_id)
-        body = webhooks.message(delivery.event_id)
-        if endpoint is None or body is None:
-            return delivery
-        is_held = not (endpoint.is_active or delivery.is_test)
-        return None if is_held else Letter(row, delivery, endpoint, body, now)
 
     def _put_away(self, over: Sequence[tuple[DueRow, Delivery | None]], now: datetime) -> None:
         with self._database.writing() as connection:
@@ -195,6 +184,45 @@ class Outgoing:
             return connection.run(_OURS, _claim(row)) == 1
         values = {**_claim(row), "run_at": next_attempt_at, "lease_until": None}
         return connection.run(_AGAIN, values) == 1
+
+
+def _by_scope(rows: Sequence[_Row], scope_of: Callable[[_Row], Scope]) -> list[tuple[Scope, list[_Row]]]:
+    groups: dict[Scope, list[_Row]] = defaultdict(list)
+    for row in rows:
+        groups[scope_of(row)].append(row)
+    return sorted(groups.items(), key=lambda group: astuple(group[0]))
+
+
+def _scope_of(row: Any) -> Scope:
+    return Scope(row.workspace_id, row.environment_id, row.application_id)
+
+
+class _Endpoints:
+    """Endpoints of one scope, each read once."""
+
+    def __init__(self, webhooks: WebhookRows) -> None:
+        self._webhooks = webhooks
+        self._found: dict[str, Endpoint | None] = {}
+
+    def get(self, endpoint_id: str) -> Endpoint | None:
+        """Return an endpoint that is not deleted."""
+        if endpoint_id not in self._found:
+            self._found[endpoint_id] = self._webhooks.get_endpoint(endpoint_id)
+        return self._found[endpoint_id]
+
+
+def _letter(
+    endpoints: _Endpoints, row: DueRow, found: tuple[Delivery, bytes | None] | None, now: datetime
+) -> Letter | Delivery | None:
+    """Return what to post; the delivery if it can never be made; None if there is nothing to do for now."""
+    if found is None or found[0].status is not DeliveryStatus.PENDING:
+        return None
+    delivery, body = found
+    endpoint = endpoints.get(delivery.endpoint_id)
+    if endpoint is None or body is None:
+        return delivery
+    is_held = not (endpoint.is_active or delivery.is_test)
+    return None if is_held else Letter(row, delivery, endpoint, body, now)
 
 
 def _claim(row: DueRow) -> dict[str, Any]:

@@ -34,6 +34,11 @@ _SAVE = Statement(scoped.update(webhook_endpoints, _CHANGED).where(scoped.by_id(
 
 _deliveries = scoped.select(*(webhook_deliveries.c[name] for name in _DELIVERY))
 _GET_DELIVERY = Statement(_deliveries.where(scoped.by_id(webhook_deliveries)))
+_LETTER = Statement(
+    scoped.select(*(webhook_deliveries.c[name] for name in _DELIVERY), webhook_messages.c.body).where(
+        scoped.by_id(webhook_deliveries), webhook_messages.c.id == webhook_deliveries.c.event_id
+    )
+)
 _PENDING_OF = Statement(
     _deliveries.where(
         webhook_deliveries.c.endpoint_id == value(webhook_deliveries.c.endpoint_id),
@@ -116,6 +121,16 @@ class WebhookRows:
         """Return a delivery."""
         row = self._connection.row(_GET_DELIVERY, {"id": delivery_id})
         return None if row is None else _delivery(row)
+
+    def letters(self, delivery_ids: Sequence[str]) -> Sequence[tuple[Delivery, bytes | None] | None]:
+        """Return deliveries with the bytes of their events, as far as there are any, in one trip."""
+        asked = [(_LETTER, {"id": each}) for each in delivery_ids]
+        found = [rows[0] if rows else None for rows in self._connection.batch(asked)]
+        letters: list[tuple[Delivery, bytes | None] | None] = []
+        for delivery_id, row in zip(delivery_ids, found, strict=True):
+            bare = self.get_delivery(delivery_id) if row is None else None
+            letters.append((_delivery(row), bytes(row.body)) if row is not None else (bare, None) if bare else None)
+        return letters
 
     def save_delivery(self, delivery: Delivery) -> None:
         """Write how a delivery stands."""
