@@ -12,7 +12,7 @@ from connexion.middleware.main import ConnexionMiddleware
 from connexion.resolver import RelativeResolver
 
 from bootstrap import House
-from handlers import spec
+from handlers import event_document, spec
 from handlers.checks import Watch
 from handlers.contract import DoorHouse
 from handlers.documents import Document
@@ -96,6 +96,8 @@ def _add_plain(pipeline: Pipeline, document: Json | None) -> None:
     as_yaml = spec.as_yaml() if document is None else yaml.safe_dump(document, sort_keys=False, encoding="utf-8")
     pipeline.add("GET", "/openapi.json", Document("openapi.json", as_json, "application/json"))
     pipeline.add("GET", "/openapi.yaml", Document("openapi.yaml", as_yaml, "application/yaml"))
+    pipeline.add("GET", "/events.json", Document("events.json", event_document.as_json(), "application/json"))
+    pipeline.add("GET", "/events.yaml", Document("events.yaml", event_document.as_yaml(), "application/yaml"))
     pipeline.add("GET", "/health/live", Live())
 
 

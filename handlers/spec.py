@@ -44,7 +44,12 @@ def as_json() -> bytes:
 @cache
 def as_yaml() -> bytes:
     """Return the document as YAML for people, the same bytes every time."""
-    return yaml.dump(load(), Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120, encoding="utf-8")
+    return in_yaml(load())
+
+
+def in_yaml(document: Json) -> bytes:
+    """Return a document as YAML for people."""
+    return yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120, encoding="utf-8")
 
 
 class _Plain(yaml.CSafeDumper):

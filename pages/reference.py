@@ -13,6 +13,7 @@ from pages.response import PageRequest, PageResponse
 from pages.schemas import Field, Reader
 from penstock import catalogue
 from penstock.catalogue import ErrorEntry, EventEntry
+from penstock.event_example import example_event
 
 _METHODS: Final = ("get", "put", "post", "patch", "delete")
 _RETRY: Final[Mapping[str, str]] = {
@@ -60,7 +61,13 @@ class EventSection:
     entry: EventEntry
     fields: Sequence[Field]
     example: str
+    message: str
     operations: Sequence[Operation]
+
+    @property
+    def address(self) -> str:
+        """Where the event's own page is."""
+        return f"/docs/events/{self.entry.type}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,6 +109,14 @@ class Reference:
     def events(self, _: PageRequest) -> PageResponse:
         """Show every event type under an anchor of its name."""
         return render("events.html", {"here": "/docs/events", "sections": self._events})
+
+    def event(self, request: PageRequest) -> PageResponse:
+        """Show one event type: when it happens, what is posted, and which operations cause it."""
+        wanted = request.params["type"]
+        found = next((one for one in self._events if one.entry.type == wanted), None)
+        if found is None:
+            return render("missing.html", {"here": "/docs/events", "what": "event"}, status=404)
+        return render("event.html", {"here": "/docs/events", "one": found, "sections": self._events})
 
     def scopes(self, _: PageRequest) -> PageResponse:
         """Show what a key may be allowed to do."""
@@ -161,7 +176,8 @@ class Reference:
         return EventSection(
             entry=entry,
             fields=tuple(self._reader.fields(schema)),
-            example=pretty(self._reader.example(schema)),
+            example=pretty(catalogue.event_example(entry.type)),
+            message=pretty(example_event(entry.type)),
             operations=[one for one in self._operations if entry.type in one.emits],
         )
 

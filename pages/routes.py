@@ -24,6 +24,7 @@ def routes(house: House, document: Mapping[str, Any]) -> list[Route]:
         ("GET", "/docs", reference.interactive),
         ("GET", "/docs/errors", reference.errors),
         ("GET", "/docs/events", reference.events),
+        ("GET", "/docs/events/{type}", reference.event),
         ("GET", "/docs/scopes", reference.scopes),
         ("GET", "/docs/guides", guide_page),
         ("GET", "/docs/guides/{name}", guide_page),

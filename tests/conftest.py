@@ -13,9 +13,9 @@ DATABASES = ("sqlite", "postgresql")
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Nothing here may reach beyond the loopback interface, unless a test marks itself.
 
-    The browser's tests come last: its driver leaves an event loop running in this thread as long as it lives.
+    What was heard during the contract's tests is judged behind them. The browser's tests come last: its driver leaves an event loop running in this thread as long as it lives.
     """
-    items.sort(key=lambda item: "e2e" in item.path.parts)
+    items.sort(key=lambda item: ("e2e" in item.path.parts, item.path.name == "test_emits.py"))
     for item in items:
         if item.get_closest_marker("allow_hosts") is None:
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "::1"]))

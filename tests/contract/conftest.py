@@ -1,5 +1,6 @@
 """Contract tests ask the whole application, in process, on both databases."""
 
+from tests.listener import listening  # noqa: F401  it hears every test
 from tests.shops import (  # noqa: F401  fixtures
     app,
     bare_shop,

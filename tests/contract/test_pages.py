@@ -21,7 +21,16 @@ from tests.shop import ADDRESS, made
 
 STORE, SISTER = "https://shop.example", "https://www.shop.example:8443"
 BRIEF = {"customerEmail": "ada@example.com", "collect": {"shippingAddress": False}}
-READING = ("/", "/docs", "/docs/errors", "/docs/events", "/docs/scopes", "/docs/guides", "/docs/guides/checkout")
+READING = (
+    "/",
+    "/docs",
+    "/docs/errors",
+    "/docs/events",
+    "/docs/events/payment.captured",
+    "/docs/scopes",
+    "/docs/guides",
+    "/docs/guides/checkout",
+)
 
 
 def policy(answer) -> dict[str, str]:
@@ -49,6 +58,19 @@ def test_documentation_is_html_that_fetches_nothing_from_elsewhere(shop, path):
     fetched = re.findall(r'<(?:script|link|img|iframe)[^>]+(?:src|href)="([^"]+)"', answer.text)
     assert fetched
     assert all(address.startswith("/static/") for address in fetched)
+
+
+@pytest.mark.parametrize("kind", catalogue.events())
+def test_each_event_type_has_a_page_with_its_moment_its_fields_and_a_whole_event(shop, kind):
+    answer = page(shop, f"/docs/events/{kind}")
+    assert answer.status_code == 200
+    for wanted in (kind, "streamSequence", "evt_0199f3a58b217c0e9d4a6f2c1b3e5d70", catalogue.events()[kind].object):
+        assert wanted in answer.text
+    assert all(name in answer.text for name in catalogue.event_example(kind))
+
+
+def test_an_event_type_that_there_is_not_has_no_page(shop):
+    assert page(shop, "/docs/events/payment.lost").status_code == 404
 
 
 @pytest.mark.parametrize(

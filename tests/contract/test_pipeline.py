@@ -431,6 +431,15 @@ def test_the_document_is_published_with_a_tag(client):
     assert client.get("/openapi.yaml").headers["content-type"] == "application/yaml"
 
 
+def test_the_catalogue_of_events_is_published_beside_it_with_a_tag(client):
+    first = client.get("/events.json")
+    assert json.loads(first.content)["openapi"] == "3.1.0"
+    again = client.get("/events.json", headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    assert first.headers["cache-control"].startswith("public")
+    assert client.get("/events.yaml").headers["content-type"] == "application/yaml"
+
+
 def test_health_tells_life_from_readiness(client, house):
     assert client.get("/health/ready").json() == {"status": "ready"}
     house.reason = "migrations are missing"
