@@ -52,7 +52,7 @@ def live(folder, provider, key="acme_test_key", approved="ok"):
         env={**os.environ, "PYTHONPATH": os.pathsep.join([str(ACME / "src"), str(ROOT)])},
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=240,
     )
     place = folder / "penstock-live-acmepay.txt"
     return ran.returncode, ran.stdout, place.read_text() if place.exists() else ""

@@ -39,7 +39,7 @@ def kit(folder):
     """Run the package's own tests; the exit code and what pytest said."""
     command = [sys.executable, "-W", "error", "-m", "pytest", "-q", "-p", "no:cacheprovider"]
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    ran = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=120)
+    ran = subprocess.run(command, cwd=folder, env=environ, capture_output=True, text=True, timeout=240)
     return ran.returncode, ran.stdout
 
 

@@ -14,9 +14,14 @@ from typing import Any
 
 import httpx
 
+from connectors.http import ProviderTransport
+
 SOURCE = Path(__file__).resolve().parents[2] / "examples/acmepay/src"
 DEADLINE = 0.5
-"""How many seconds the host gives one exchange."""
+"""How many seconds the host gives an exchange with a provider that is slow."""
+
+PATIENCE = 10.0
+"""How many it gives any other: a busy machine must not look like an ill provider."""
 
 if str(SOURCE) not in sys.path:
     sys.path.insert(0, str(SOURCE))
@@ -25,6 +30,8 @@ from penstock_acmepay.fake import FakeAcmePay  # noqa: E402  the example is no p
 
 BEFORE = frozenset({"drop_before", "error_before", "busy", "handshake"})
 """Faults after which nothing was done."""
+
+SLOW = frozenset({"delay", "drip"})
 
 
 @dataclass
@@ -214,6 +221,22 @@ class Handshakes(httpx.HTTPTransport):
         if ill and self._illness.strikes(operation_of(request.method, request.url.path)):
             request.url = request.url.copy_with(scheme="https")
         return super().handle_request(request)
+
+
+class Patient(httpx.BaseTransport):
+    """The host's own transport, in a hurry only where the provider is slow."""
+
+    def __init__(self, illness: Illness) -> None:
+        self._illness = illness
+        way = Handshakes(illness)
+        self._calm, self._hurried = ProviderTransport(way, PATIENCE), ProviderTransport(way, DEADLINE)
+
+    def handle_request(self, request: httpx.Request) -> httpx.Response:
+        slow = self._illness.fault in SLOW and self._illness.strikes(operation_of(request.method, request.url.path))
+        return (self._hurried if slow else self._calm).handle_request(request)
+
+    def close(self) -> None:
+        self._calm.close()
 
 
 class _Quiet(ThreadingHTTPServer):

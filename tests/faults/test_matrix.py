@@ -18,7 +18,7 @@ import sqlalchemy as sa
 from starlette.testclient import TestClient
 
 import bootstrap
-from connectors import http
+from connectors.http import ProviderClient
 from handlers.app import create_app
 from penstock import settings
 from penstock.conformance.faults import FAULTS
@@ -30,7 +30,7 @@ from plugins.registry import Registry
 from storage import payment_tables, tables
 from storage.audit import audit
 from tests.faults.evidence import LINES
-from tests.faults.sick import BEFORE, DEADLINE, Handshakes, Illness, server
+from tests.faults.sick import BEFORE, PATIENCE, Illness, Patient, server
 from tests.shop import made
 from tests.shops import SECRET, OffsetClock, add_environment, connect, moved, open_shop
 
@@ -104,10 +104,10 @@ def ward(databases: Any, database: str, tmp_path_factory: pytest.TempPathFactory
             log_level="error",
         )
         house = stack.enter_context(bootstrap.build(given, clock=OffsetClock(), plugins=[Providers()]))
-        client = partial(http.client, timeout=DEADLINE, transport=Handshakes(illness))
+        client = partial(ProviderClient, transport=Patient(illness), timeout=PATIENCE, trust_env=False)
         registry = Registry(house.plugins, clock=house.clock, client=client)
         stack.callback(registry.close)
-        house = replace(house, registry=registry, cascade=Cascade(registry, house.plugins, deadline=5.0))
+        house = replace(house, registry=registry, cascade=Cascade(registry, house.plugins, deadline=2 * PATIENCE))
         asking = stack.enter_context(TestClient(create_app(house), raise_server_exceptions=False))
         yield Ward(house, asking, illness, ill, well)
 
