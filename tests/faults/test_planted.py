@@ -6,7 +6,7 @@ import pytest
 import sqlalchemy as sa
 
 from storage.engine import parse
-from tests.faults import races
+from tests.faults import races, steps
 from tests.faults.evidence import evidence
 from tests.faults.test_crashes import run_crashes
 from tests.faults.town import PAUSES, founded, open_shop
@@ -45,7 +45,15 @@ def test_a_lock_that_is_missing_is_caught_by_its_race(name: str, race: races.Rac
     assert faults
 
 
-@pytest.mark.parametrize(("name", "race"), [("unknown_as_declined", races.unknowns), ("shared_keys", races.keys)])
+@pytest.mark.parametrize(
+    ("name", "race"),
+    [
+        ("unknown_as_declined", races.unknowns),
+        ("shared_keys", races.keys),
+        ("blind_refunds", steps.refunds),
+        ("capture_beside_void", steps.captures_and_voids),
+    ],
+)
 def test_a_wrong_decision_is_caught_by_its_race(name: str, race: races.Race, sqlite_databases, tmp_path: Path):
     with sqlite_databases.fresh() as url:
         tree = prepare(name, url, tmp_path)

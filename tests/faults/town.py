@@ -20,7 +20,7 @@ from tests.faults.volley import Clients
 from tests.servers import free_port
 
 START_SECONDS = 30
-PAUSES = "attempt.before_insert=sleep:0.002,order.before_commit=sleep:0.002"
+PAUSES = "attempt.before_insert=sleep:0.002,order.before_commit=sleep:0.002,step.before_insert=sleep:0.002"
 """Between read and write: what turns a race that might happen into one that does."""
 
 _PR_SET_PDEATHSIG = 1
@@ -56,9 +56,15 @@ class Shop:
             await self.need(clients, "POST", f"/carts/{cart['id']}/items", {"name": "A thing", "unitPrice": price})
         return cart["id"]
 
-    async def session(self, clients: Clients, cart: str) -> str:
+    async def session(self, clients: Clients, cart: str, **fields: str) -> str:
         """Return the id of a new session for a cart."""
-        wanted = {"applicationId": self.application, "cartId": cart, "collect": {"shippingAddress": False}, **URLS}
+        wanted = {
+            "applicationId": self.application,
+            "cartId": cart,
+            "collect": {"shippingAddress": False},
+            **URLS,
+            **fields,
+        }
         session = await self.need(clients, "POST", "/checkout/sessions", wanted)
         return session["id"]
 
