@@ -1,14 +1,17 @@
 """Refunds keep their word: never too much, never twice, and back to where it was when they fail."""
 
+from datetime import timedelta
 from functools import partial
 
 import pytest
 import sqlalchemy as sa
 
+from jobs.actors import Runner
 from penstock.flows.reconcile_follow_up import reconcile_follow_up, review_follow_up
 from penstock.ids import new_id
 from storage import tables
 from storage.audit import audit
+from storage.due import DueTable
 from tests.shop import made, refused
 
 
@@ -179,8 +182,6 @@ def test_an_unknown_refund_is_asked_about_before_the_next_one(shop):
 
 
 def test_nothing_at_the_provider_proves_nothing_until_its_time_has_passed(shop, clock):
-    from datetime import timedelta
-
     payment_id = paid(shop, "tok_sandbox_refund_timeout_before")
     step_id = made(refund(shop, payment_id, 1000))["transactionId"]
     assert look(shop, step_id).state == "unknown"
@@ -219,3 +220,19 @@ def test_a_request_whose_server_died_finds_its_refund_again(shop, clock):
     engine.dispose()
     assert made(refund(shop, payment_id, 1000, headers=headers)) == first
     assert len(movements(shop, payment_id)) == 2
+
+
+def test_the_worker_asks_by_itself_and_moves_the_row_on(shop, house, clock):
+    payment_id = paid(shop, "tok_sandbox_refund_unknown")
+    step_id = made(refund(shop, payment_id, 1000))["transactionId"]
+    rows = DueTable(house.database)
+    clock.advance(timedelta(seconds=35))
+    mine = [
+        row
+        for row in rows.claim(clock.now(), limit=10_000, lease=timedelta(seconds=1))
+        if (row.kind, row.object_id) == ("reconcile_follow_up", step_id)
+    ]
+    assert len(mine) == 1
+    Runner(house, rows).run_due(mine[0].id, mine[0].attempt)
+    assert made(shop.get(f"/payments/{payment_id}"))["amountRefunded"] == 1000
+    assert rows.read(mine[0].id, mine[0].attempt) is None
