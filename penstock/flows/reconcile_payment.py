@@ -7,15 +7,19 @@ from penstock.failpoint import failpoint
 from penstock.flows.adopt_transaction import adopt_transaction
 from penstock.flows.clear_doubt import look_up, reverse
 from penstock.flows.settle_payment import conclude, lock_checkout, settle_payment
+from penstock.outcome import Declined, Pending
 from penstock.payment import PROXY_METHOD, Attempt, AttemptState, Payment
 from penstock.ports import Cascade, Work
 from penstock.request import ChargeRequest
 from penstock.tenant import Connection
-from penstock.verdict import Verdict
+from penstock.verdict import Candidate, Verdict
 
 SENDING_GRACE: Final = timedelta(seconds=55)
 """When an attempt that is still ``sending`` counts as abandoned. Longer than a live one can last: ten seconds until it
 is sent, the cascade's deadline of 25, and three questions of four seconds."""
+
+ABANDONED_AFTER: Final = timedelta(minutes=30)
+"""How long a buyer has to act at the provider before the charge is undone and the session is free again."""
 
 
 def reconcile_payment(work: Work, cascade: Cascade, payment_id: str) -> Payment | None:
@@ -69,9 +73,22 @@ def _ask(
         return adopt_transaction(cascade, candidate, payment, attempt.provider_ref)
     request = ChargeRequest(attempt.id, payment.money, payment.method, "", capture=payment.capture_mode)
     found = look_up(cascade, candidate, request, age=age)
-    if found.state != "unknown" or attempt.state is AttemptState.PENDING:
+    if attempt.state is AttemptState.PENDING:
+        return _given_up(cascade, candidate, attempt, found, is_late=age >= ABANDONED_AFTER)
+    if found.state != "unknown":
         return found
     return reverse(cascade, candidate, attempt.id) or found
+
+
+def _given_up(cascade: Cascade, candidate: Candidate, attempt: Attempt, found: Verdict, *, is_late: bool) -> Verdict:
+    """Return what was found, or that the buyer never came: once their time is over and the provider undid the charge.
+
+    Without the provider's word that it is undone the buyer may still pay there, and the payment stays open.
+    """
+    is_waiting = isinstance(found.outcome, Pending) and found.outcome.redirect_url is not None
+    if not (is_waiting and is_late) or reverse(cascade, candidate, attempt.id) is None:
+        return found
+    return Verdict("declined", Declined("authentication_failed", message="the buyer did not come back in time"))
 
 
 def record_news(work: Work, payment: Payment, attempt_id: str, verdict: Verdict) -> Payment:

@@ -237,6 +237,45 @@ def test_vector_13_a_connector_without_step_up_is_not_asked_again(till):
     assert (len(shop.calls("plain")), shop.calls("second")) == (1, [])
 
 
+CHALLENGE = wire.pending("https://bank.example/3ds")
+
+
+def test_vector_14_a_buyer_who_never_comes_back_frees_the_session(till, clock):
+    shop = till("stepping", "second")
+    shop.plan("stepping", CHALLENGE)
+    shop.plan("stepping", *[CHALLENGE] * 2, verb="find")
+    shop.plan("stepping", (200, {"reversed": True}), verb="reverse")
+    assert made(shop.pay(), 202)["pendingReason"] == "buyer_action"
+    clock.advance(timedelta(minutes=29))
+    refused(shop.pay("another"), 409, "payment_in_progress")
+    assert shop.calls("stepping", "reverse") == []
+    clock.advance(timedelta(minutes=2))
+    made(shop.pay("another"))
+    given_up = shop.payments()[1]
+    assert (given_up["status"], given_up["declineKind"]) == ("failed", "authentication_failed")
+    assert shop.calls("second") == [], "nobody else was asked for the first one"
+
+
+def test_vector_14_a_challenge_that_cannot_be_undone_stays_open(till, clock):
+    shop = till("stepping")
+    shop.plan("stepping", CHALLENGE)
+    shop.plan("stepping", CHALLENGE, verb="find")
+    shop.plan("stepping", wire.SILENCE, verb="reverse")
+    made(shop.pay(), 202)
+    clock.advance(timedelta(hours=2))
+    refused(shop.pay("another"), 409, "payment_in_progress")
+
+
+def test_vector_14_a_method_that_takes_its_time_is_never_given_up(till, clock):
+    shop = till("stepping")
+    shop.plan("stepping", CHALLENGE)
+    shop.plan("stepping", wire.pending(), verb="find")
+    made(shop.pay(), 202)
+    clock.advance(timedelta(hours=2))
+    refused(shop.pay("another"), 409, "payment_in_progress")
+    assert shop.calls("stepping", "reverse") == []
+
+
 @pytest.mark.parametrize(("number", "status"), [(15, 401), (16, 429)])
 def test_vector_15_and_16_a_documented_refusal_goes_on(till, number, status):
     shop = till("plain", "second")
