@@ -20,7 +20,8 @@ from penstock.flows.expire_session import expire_session
 from penstock.flows.queue_delivery import DELIVER
 from penstock.flows.reconcile_follow_up import RECONCILE_STEP, reconcile_follow_up, review_follow_up
 from penstock.flows.reconcile_payment import flag_for_review, reconcile_payment
-from penstock.flows.settle_payment import EXPIRE, RECONCILE, SCHEDULE
+from penstock.flows.return_stray import leave_stray, return_stray
+from penstock.flows.settle_payment import EXPIRE, RECONCILE, RETURN_STRAY, SCHEDULE
 from penstock.ports import Cascade, DueRow, OpenWork
 
 QUEUE: Final = "due"
@@ -62,6 +63,7 @@ class Runner:
         self._kinds: Mapping[str, Callable[[DueRow], None]] = {
             RECONCILE: self._reconcile_payment,
             RECONCILE_STEP: self._reconcile_follow_up,
+            RETURN_STRAY: self._return_stray,
             EXPIRE: self._expire_session,
             ABANDON: self._abandon_cart,
         }
@@ -119,6 +121,16 @@ class Runner:
             review_follow_up(work, row.object_id)
         with work() as uow:
             uow.due.done(row.kind, row.object_id)
+
+    def _return_stray(self, row: DueRow) -> None:
+        work = partial(self._rooms.work, row.scope)
+        return_stray(work, self._rooms.cascade, row.object_id)
+        is_over = row.attempt >= len(SCHEDULE)
+        with work() as uow:
+            if leave_stray(uow, row.object_id, is_over=is_over):
+                uow.due.done(row.kind, row.object_id)
+                return
+        self._rows.put_off(row, self._rooms.clock.now() + SCHEDULE[row.attempt])
 
 
 def next_look(attempt: int, *, since: datetime, now: datetime) -> datetime | None:

@@ -1,4 +1,6 @@
-"""What follows a charge: captures, voids and refunds, each a step of its own. Pure: no clock, no database.
+"""What follows a charge: captures, voids, refunds, and the way back of money that is nobody's, each a step of its own.
+
+Pure: no clock, no database.
 
 The one rule: what a provider may have done counts as done. An open refund keeps its part of the money, and an open capture
 or void lets nothing else begin.
@@ -8,7 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from typing import Final
+from typing import Final, Literal
 
 from penstock.errors import PaymentInProgress
 from penstock.ids import new_id
@@ -18,6 +20,9 @@ from penstock.payment import Attempt, AttemptState, Payment, PaymentStatus, Tran
 from penstock.payment_errors import CaptureNotAllowed, RefundNotAllowed, VoidNotAllowed
 from penstock.request import CaptureRequest, FollowUpRequest, FollowUpVerb, RefundRequest, VoidRequest
 from penstock.verdict import StepVerdict
+
+StepVerb = FollowUpVerb | Literal["reversal"]
+"""A ``reversal`` gives back what a stray attempt took: the provider is asked for a void or a refund of that charge."""
 
 KEY_LIFETIME: Final = timedelta(hours=24)
 """How long a request with the same Idempotency-Key is the same request (semantics 1.2)."""
@@ -38,13 +43,16 @@ class StepState(StrEnum):
 OPEN_STEPS: Final = frozenset({StepState.SENDING, StepState.PENDING, StepState.UNKNOWN})
 """The states in which a provider may still move, or have moved, the money."""
 
+CLOSING: Final = ("capture", "void")
+"""What ends the time in which a payment only holds the money: one of them, once."""
+
 REFUSALS: Final = {"capture": CaptureNotAllowed, "void": VoidNotAllowed, "refund": RefundNotAllowed}
 _REFUNDABLE: Final = frozenset({PaymentStatus.CAPTURED, PaymentStatus.PARTIALLY_REFUNDED})
 
 
 @dataclass(slots=True, kw_only=True)
 class Step:
-    """One capture, void or refund, at the connection of the charge and nowhere else. Amounts are minor units.
+    """One capture, void, refund or reversal, at the connection of the charge and nowhere else. Amounts are minor units.
 
     Its id is the provider's idempotency key and the transaction's id. ``request_ref`` stands for the request that
     asked for it, so that a repeat of the request finds it; None where that request had no Idempotency-Key.
@@ -55,7 +63,7 @@ class Step:
     charge_id: str
     connection_id: str
     connector: str
-    verb: FollowUpVerb
+    verb: StepVerb
     amount: int
     currency: str
     started_at: datetime
@@ -81,13 +89,21 @@ def begin_step(
     Raises `PaymentInProgress` while a charge, a capture or a void has an open outcome, and `CaptureNotAllowed`,
     `VoidNotAllowed` or `RefundNotAllowed` where the payment's status or what is left of its money does not allow it.
     """
-    if payment.is_open or any(step.is_open and step.verb != "refund" for step in steps):
+    if payment.is_open or any(step.is_open and step.verb in CLOSING for step in steps):
         raise in_progress(payment)
     left = available(payment, verb)
     wanted = left if amount is None else amount
     if not 0 < wanted <= left:
         raise REFUSALS[verb](details=limits(payment, verb))
-    charge = charge_of(payment)
+    return _step(payment, charge_of(payment), verb, wanted, now)
+
+
+def begin_reversal(payment: Payment, stray: Attempt, *, now: datetime) -> Step:
+    """Return a new step that gives back what a stray attempt took: all of it."""
+    return _step(payment, stray, "reversal", payment.amount, now)
+
+
+def _step(payment: Payment, charge: Attempt, verb: StepVerb, amount: int, now: datetime) -> Step:
     return Step(
         id=new_id(),
         payment_id=payment.id,
@@ -95,20 +111,20 @@ def begin_step(
         connection_id=charge.connection_id,
         connector=charge.connector,
         verb=verb,
-        amount=wanted,
+        amount=amount,
         currency=payment.currency,
         started_at=now,
     )
 
 
-def available(payment: Payment, verb: FollowUpVerb) -> int:
+def available(payment: Payment, verb: StepVerb) -> int:
     """Return how much money a step may still move, in minor units; zero where the payment's status lets it move none."""
     if verb == "refund":
         return payment.refundable if payment.status in _REFUNDABLE else 0
     return payment.amount_authorized if payment.status is PaymentStatus.AUTHORIZED else 0
 
 
-def limits(payment: Payment, verb: FollowUpVerb) -> dict[str, object]:
+def limits(payment: Payment, verb: StepVerb) -> dict[str, object]:
     """Return what a refusal says of the payment: its status, and how much the step may move."""
     return {"status": payment.status.value, "available": available(payment, verb)}
 
@@ -133,6 +149,8 @@ def charge_of(payment: Payment) -> Attempt:
 
 def step_request(payment: Payment, step: Step, steps: Sequence[Step]) -> FollowUpRequest:
     """Return what the provider is asked for a step; the same each time."""
+    if step.verb == "reversal":
+        return _reversal_request(payment, step)
     ref, money = payment.provider_ref or "", Money(step.amount, step.currency)
     if step.verb == "capture":
         return CaptureRequest(step.id, ref, money, charge_key=step.charge_id, charged=payment.money)
@@ -147,6 +165,18 @@ def step_request(payment: Payment, step: Step, steps: Sequence[Step]) -> FollowU
         charged=payment.money,
         capture_ref=captures[-1] if captures else None,
     )
+
+
+def attempt_of(payment: Payment, step: Step) -> Attempt:
+    """Return the attempt whose charge a step follows."""
+    return next(each for each in payment.attempts if each.id == step.charge_id)
+
+
+def _reversal_request(payment: Payment, step: Step) -> FollowUpRequest:
+    ref, money = attempt_of(payment, step).provider_ref or "", Money(step.amount, step.currency)
+    if payment.capture_mode == "manual":
+        return VoidRequest(step.id, ref, money, charge_key=step.charge_id)
+    return RefundRequest(step.id, ref, money, charge_key=step.charge_id, charged=money)
 
 
 def is_news(step: Step, verdict: StepVerdict) -> bool:
@@ -171,7 +201,10 @@ def settle_step(payment: Payment, step: Step, verdict: StepVerdict, now: datetim
             step.message = refusal.message or None
     if step.state not in OPEN_STEPS:
         step.finished_at = now
-        _finish(payment, step)
+        if step.verb == "reversal":
+            _finish_reversal(payment, step, now)
+        else:
+            _finish(payment, step)
     payment.transactions.append(transaction_of(step))
 
 
@@ -218,3 +251,11 @@ def _finish(payment: Payment, step: Step) -> None:
             is_all = payment.amount_refunded == payment.amount_captured
             payment.status = PaymentStatus.REFUNDED if is_all else PaymentStatus.PARTIALLY_REFUNDED
             payment.note("payment.refunded" if is_all else "payment.partially_refunded", payment.summary())
+
+
+def _finish_reversal(payment: Payment, step: Step, now: datetime) -> None:
+    """A reversal that never reached the provider is tried again; one that was refused is for a person."""
+    if step.state is StepState.SUCCEEDED:
+        payment.give_back(attempt_of(payment, step))
+    elif step.state is not StepState.NOT_SENT:
+        payment.flag_for_review(now)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from penstock.ids import new_id
-from penstock.payment import Payment
+from penstock.payment import Attempt, Payment
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +35,13 @@ def refund_posting(payment: Payment, amount: int, now: datetime) -> Posting:
     """Return the posting of refunded money: the provider has given ``amount`` minor units of the sale back."""
     entries = (Entry("refunds", amount), Entry(f"provider:{payment.connector}", -amount))
     return Posting(new_id(), payment.id, "refund", payment.currency, entries, now)
+
+
+def stray_posting(payment: Payment, attempt: Attempt, now: datetime, *, is_return: bool = False) -> Posting:
+    """Return the posting of money that came through a stray attempt and is nobody's, or of its way back."""
+    amount = -payment.amount if is_return else payment.amount
+    entries = (Entry(f"provider:{attempt.connector}", amount), Entry("strays", -amount))
+    return Posting(new_id(), payment.id, "stray_return" if is_return else "stray", payment.currency, entries, now)
 
 
 def capture_posting(payment: Payment, now: datetime) -> Posting:

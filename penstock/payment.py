@@ -33,7 +33,10 @@ class PaymentStatus(StrEnum):
 
 
 class AttemptState(StrEnum):
-    """Where one attempt at one connector stands. ``sending`` and ``unknown`` may both have taken the money."""
+    """Where one attempt at one connector stands. ``sending`` and ``unknown`` may both have taken the money.
+
+    ``stray`` took it after it had ended in a certain no, so that the money is nobody's and goes back.
+    """
 
     SENDING = "sending"
     APPROVED = "approved"
@@ -42,6 +45,7 @@ class AttemptState(StrEnum):
     REJECTED = "rejected"
     NOT_SENT = "not_sent"
     UNKNOWN = "unknown"
+    STRAY = "stray"
 
 
 OPEN_ATTEMPTS = frozenset({AttemptState.SENDING, AttemptState.PENDING, AttemptState.UNKNOWN})
@@ -133,6 +137,11 @@ class Payment(Recorded):
         return any(attempt.state in OPEN_ATTEMPTS for attempt in self.attempts)
 
     @property
+    def has_stray(self) -> bool:
+        """Whether an attempt took the money after it had ended in a certain no."""
+        return any(attempt.state is AttemptState.STRAY for attempt in self.attempts)
+
+    @property
     def redirect_url(self) -> str | None:
         """Where the buyer has to go, while a provider waits for that."""
         last = self.attempts[-1] if self.attempts else None
@@ -199,6 +208,25 @@ class Payment(Recorded):
         if attempt.state not in (AttemptState.UNKNOWN, AttemptState.PENDING):
             attempt.finished_at = now
 
+    def take_stray(self, attempt: Attempt, ref: str, now: datetime, *, beside: str | None) -> None:
+        """Write down that an attempt took the money after it had ended in a certain no.
+
+        ``ref`` is the provider's for that charge, ``beside`` the payment of the same session that has the money as well.
+        """
+        if attempt.state not in CERTAIN_NO:
+            raise ValueError("only an attempt that ended in a no can be a stray")
+        attempt.state, attempt.provider_ref, self.updated_at = AttemptState.STRAY, ref, now
+        self._charged(attempt, is_captured=self.capture_mode == "automatic", now=now)
+        self.note("payment.duplicate_detected", {**self._stray(attempt), "besidePaymentId": beside})
+
+    def give_back(self, attempt: Attempt) -> None:
+        """Note that the money which a stray attempt took is given back."""
+        self.note("payment.duplicate_returned", self._stray(attempt))
+
+    def _stray(self, attempt: Attempt) -> dict[str, Any]:
+        stray = {"attemptId": attempt.id, "connector": attempt.connector, "providerRef": attempt.provider_ref}
+        return {**self.summary(), **stray}
+
     def settle_free(self, now: datetime) -> None:
         """Count a payment of nothing as captured; no provider is asked for it."""
         if self.amount != 0:
@@ -240,21 +268,24 @@ class Payment(Recorded):
         self.amount_captured = outcome.captured.amount
         captured = self.amount_captured > 0 or self.amount == 0
         self.status = PaymentStatus.CAPTURED if captured else PaymentStatus.AUTHORIZED
+        self._charged(attempt, is_captured=captured, now=now)
+        self.note("payment.captured" if captured else "payment.authorized", self.summary())
+
+    def _charged(self, attempt: Attempt, *, is_captured: bool, now: datetime) -> None:
         self.transactions.append(
             Transaction(
                 id=new_id(),
                 payment_id=self.id,
                 attempt_id=attempt.id,
-                type="sale" if captured else "authorization",
+                type="sale" if is_captured else "authorization",
                 status="succeeded",
                 amount=self.amount,
                 currency=self.currency,
                 connector=attempt.connector,
                 created_at=now,
-                provider_ref=outcome.ref,
+                provider_ref=attempt.provider_ref,
             )
         )
-        self.note("payment.captured" if captured else "payment.authorized", self.summary())
 
     def _wait(self, reason: str, before: tuple[AttemptState, str | None]) -> None:
         self.pending_reason = reason

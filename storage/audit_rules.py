@@ -49,7 +49,9 @@ _MONEY: Final = (
         "Captured money came by sales and captures that succeeded.",
         "SELECT payments.id, payments.amount_captured AS found FROM payments WHERE payments.amount_captured <> "
         "(SELECT COALESCE(SUM(amount), 0) FROM transactions WHERE transactions.payment_id = payments.id "
-        "AND transactions.type IN ('sale', 'capture') AND transactions.status = 'succeeded')",
+        "AND transactions.type IN ('sale', 'capture') AND transactions.status = 'succeeded' "
+        "AND NOT EXISTS (SELECT 1 FROM payment_attempts WHERE payment_attempts.id = transactions.attempt_id "
+        "AND payment_attempts.state = 'stray'))",
     ),
     Rule(
         "one_currency",
@@ -132,6 +134,36 @@ _STEPS: Final = (
         f"ON payments.id = payment_steps.payment_id WHERE payment_steps.state IN {_OPEN} "
         "AND NOT payments.needs_review AND NOT EXISTS (SELECT 1 FROM due "
         "WHERE due.kind = 'reconcile_follow_up' AND due.object_id = CAST(payment_steps.id AS VARCHAR(64)))",
+    ),
+)
+
+_STRAYS: Final = (
+    Rule(
+        "stray_goes_back",
+        "Money that came through an attempt which had ended is given back, or is about to be, or waits for a person.",
+        "SELECT payment_attempts.id, payments.status AS found FROM payment_attempts JOIN payments "
+        "ON payments.id = payment_attempts.payment_id WHERE payment_attempts.state = 'stray' AND NOT payments.needs_review "
+        "AND NOT EXISTS (SELECT 1 FROM payment_steps WHERE payment_steps.charge_id = payment_attempts.id "
+        f"AND payment_steps.verb = 'reversal' AND payment_steps.state IN {_COUNTED}) "
+        "AND NOT EXISTS (SELECT 1 FROM due "
+        "WHERE due.kind = 'return_stray' AND due.object_id = CAST(payments.id AS VARCHAR(64)))",
+    ),
+    Rule(
+        "stray_is_posted",
+        "Stray money stands in the ledger, and what went back of it.",
+        "SELECT payment_attempts.id, payments.amount AS found FROM payment_attempts JOIN payments "
+        "ON payments.id = payment_attempts.payment_id WHERE payment_attempts.state = 'stray' "
+        "AND payments.capture_mode = 'automatic' AND (SELECT COALESCE(SUM(ledger_entries.amount), 0) FROM ledger_entries "
+        "WHERE ledger_entries.payment_id = payments.id AND ledger_entries.account = 'strays') <> -payments.amount * "
+        "((SELECT COUNT(*) FROM payment_attempts AS others WHERE others.payment_id = payments.id "
+        "AND others.state = 'stray') - (SELECT COUNT(*) FROM payment_steps WHERE payment_steps.payment_id = payments.id "
+        "AND payment_steps.verb = 'reversal' AND payment_steps.state = 'succeeded'))",
+    ),
+    Rule(
+        "stray_goes_back_once",
+        "A stray charge is given back once.",
+        "SELECT charge_id AS id, COUNT(*) AS found FROM payment_steps WHERE verb = 'reversal' "
+        f"AND state IN {_COUNTED} GROUP BY charge_id HAVING COUNT(*) > 1",
     ),
 )
 
@@ -272,6 +304,7 @@ def _same_scope(child: str, parent: str, key: str) -> Rule:
 RULES: Final = (
     *_MONEY,
     *_STEPS,
+    *_STRAYS,
     *_ONCE,
     *_ORDERS,
     *_CARTS,

@@ -81,9 +81,10 @@ class PaymentRows:
         self._write_rest(payment, payment.attempts)
 
     def save(self, payment: Payment) -> None:
-        """Write the payment's row, its last two attempts, its new transactions and its events."""
+        """Write the payment's row, its last two attempts and its strays, its new transactions and its events."""
         self._connection.put(_SAVE, _to_row(payment))
-        self._write_rest(payment, payment.attempts[-_CHANGING:])
+        strays = [each for each in payment.attempts[:-_CHANGING] if each.state is AttemptState.STRAY]
+        self._write_rest(payment, strays + payment.attempts[-_CHANGING:])
 
     def post(self, posting: Posting) -> None:
         """Write a posting's entries."""

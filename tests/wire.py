@@ -9,11 +9,11 @@ from collections import defaultdict
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
-from penstock.connector import Capabilities, PaymentConnector
+from penstock.connector import Capabilities, NotSent, PaymentConnector
 from penstock.hooks import hookimpl
 from penstock.ids import new_id
 from penstock.money import Money
-from penstock.outcome import Approved, Declined, Pending, Rejected
+from penstock.outcome import Approved, Declined, Done, Pending, Rejected
 
 PATIENCE = 0.4
 """Seconds that these connectors wait for an answer."""
@@ -98,9 +98,41 @@ class Stepping(Plain):
     reverse = Undoing.reverse
 
 
+class Giving(Plain):
+    """As `Knowing`, and gives money back."""
+
+    name = "giving"
+    capabilities = Capabilities(
+        None, frozenset({"card"}), lookup_is_authoritative_after=300, refund=True, follow_up_lookup=True
+    )
+
+    def refund(self, request):
+        body = {"key": request.key, "amount": request.money.amount, "ref": request.ref}
+        return self.step(self.ctx.http.post(self.url("refund"), json=body, timeout=PATIENCE), request)
+
+    def find_follow_up(self, request):
+        answer = self.ctx.http.post(self.url("find_step"), json={"key": request.key}, timeout=PATIENCE)
+        return None if answer.status_code == 404 else self.step(answer, request)
+
+    def step(self, answer, request):
+        if answer.status_code == 503:
+            raise NotSent("closed today")
+        if answer.status_code != 200:
+            raise ValueError(f"the provider answered {answer.status_code}")
+        told = answer.json()["status"]
+        return Done(f"back_{request.key}", request.money) if told == "done" else Declined(told)
+
+
+class Letting(Stepping):
+    """Undoes a charge by its key; gives nothing back in another way."""
+
+    name = "letting"
+    capabilities = Capabilities(None, frozenset({"card"}), lookup_is_authoritative_after=300, reverse_by_reference=True)
+
+
 @hookimpl
 def penstock_payment_connectors():
-    return [Plain, Second, Third, Repeating, Looking, Knowing, Undoing, Stepping]
+    return [Plain, Second, Third, Repeating, Looking, Knowing, Undoing, Stepping, Giving, Letting]
 
 
 class Provider:

@@ -89,8 +89,8 @@ def _look_again(work: Work, cascade: Cascade, standing: Standing) -> Payment:
 
 
 def _answer(payment: Payment) -> Completed:
-    if payment.status is PaymentStatus.FAILED and payment.needs_review:
-        # A provider said yes after the attempt had been given up: nobody may be told that nothing was charged.
+    if payment.status is PaymentStatus.FAILED and payment.has_stray:
+        # A provider said yes after the attempt had ended: nobody may be told that nothing was charged.
         raise PaymentInProgress("The outcome of this payment is being looked into.", details={"paymentId": payment.id})
     if payment.status is PaymentStatus.FAILED:
         attempts = [_tried(attempt) for attempt in payment.attempts]

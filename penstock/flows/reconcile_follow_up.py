@@ -6,9 +6,10 @@ from typing import Final
 from penstock.errors import NotFound
 from penstock.failpoint import failpoint
 from penstock.flows.reconcile_payment import SENDING_GRACE, reconcile_payment
-from penstock.flows.settle_payment import SCHEDULE
-from penstock.follow_up import KEY_LIFETIME, Step, StepState, is_news, settle_step, step_request
-from penstock.ledger import capture_posting, refund_posting
+from penstock.flows.settle_payment import RETURN_STRAY, SCHEDULE
+from penstock.follow_up import KEY_LIFETIME, Step, StepState, attempt_of, is_news, settle_step, step_request
+from penstock.ledger import capture_posting, refund_posting, stray_posting
+from penstock.order import Order
 from penstock.payment import Payment
 from penstock.ports import Cascade, UnitOfWork, Work
 from penstock.request import FollowUpRequest
@@ -83,19 +84,27 @@ def record_step(work: Work, payment: Payment, step_id: str, verdict: StepVerdict
         if order is None or locked is None or step is None:
             raise LookupError(f"step {step_id} has lost its payment or order")
         if is_news(step, verdict):
-            captured, refunded = locked.amount_captured, locked.amount_refunded
-            settle_step(locked, step, verdict, uow.now)
-            if locked.amount_captured > captured:
-                uow.payments.post(capture_posting(locked, uow.now))
-            if locked.amount_refunded > refunded:
-                uow.payments.post(refund_posting(locked, step.amount, uow.now))
-            order.follow(locked, uow.now)
-            uow.steps.save(step)
-            uow.payments.save(locked)
-            uow.orders.save(order)
-            _plan(uow, step)
+            apply_verdict(uow, locked, order, step, verdict)
             failpoint("result.before_commit")
     return locked, step
+
+
+def apply_verdict(uow: UnitOfWork, payment: Payment, order: Order, step: Step, verdict: StepVerdict) -> None:
+    """Let step, payment, order and ledger follow a verdict, and save them. Payment and order are locked."""
+    captured, refunded, was_open = payment.amount_captured, payment.amount_refunded, step.is_open
+    settle_step(payment, step, verdict, uow.now)
+    if payment.amount_captured > captured:
+        uow.payments.post(capture_posting(payment, uow.now))
+    if payment.amount_refunded > refunded:
+        uow.payments.post(refund_posting(payment, step.amount, uow.now))
+    if step.verb != "reversal":
+        order.follow(payment, uow.now)
+        uow.orders.save(order)
+    elif was_open and step.state is StepState.SUCCEEDED and payment.capture_mode == "automatic":
+        uow.payments.post(stray_posting(payment, attempt_of(payment, step), uow.now, is_return=True))
+    uow.steps.save(step)
+    uow.payments.save(payment)
+    _plan(uow, step)
 
 
 def review_follow_up(work: Work, step_id: str) -> None:
@@ -127,5 +136,7 @@ def _ask(cascade: Cascade, candidate: Candidate, request: FollowUpRequest, age: 
 def _plan(uow: UnitOfWork, step: Step) -> None:
     if not step.is_open:
         uow.due.done(RECONCILE_STEP, step.id)
+        if step.verb == "reversal" and step.state is StepState.NOT_SENT:
+            uow.due.add(RETURN_STRAY, step.payment_id, uow.now + SCHEDULE[0])
     else:
         uow.due.add(RECONCILE_STEP, step.id, uow.now + SCHEDULE[0])

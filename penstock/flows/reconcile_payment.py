@@ -8,7 +8,7 @@ from penstock.flows.adopt_transaction import adopt_transaction
 from penstock.flows.clear_doubt import look_up, reverse
 from penstock.flows.settle_payment import conclude, lock_checkout, settle_payment
 from penstock.outcome import Declined, Pending
-from penstock.payment import PROXY_METHOD, Attempt, AttemptState, Payment
+from penstock.payment import CERTAIN_NO, OPEN_ATTEMPTS, PROXY_METHOD, Attempt, AttemptState, Payment
 from penstock.ports import Cascade, Work
 from penstock.request import ChargeRequest
 from penstock.tenant import Connection
@@ -91,6 +91,25 @@ def _given_up(cascade: Cascade, candidate: Candidate, attempt: Attempt, found: V
     return Verdict("declined", Declined("authentication_failed", message="the buyer did not come back in time"))
 
 
+def recheck_attempt(work: Work, cascade: Cascade, payment_id: str, attempt_id: str) -> None:
+    """Ask again about an attempt that ended in a certain no, because its provider says that something happened.
+
+    A yes is written down, and its money goes back (`return_stray`). Anything else changes nothing.
+    """
+    with work(read=True) as uow:
+        payment = uow.payments.get(payment_id)
+        attempt = next((a for a in payment.attempts if a.id == attempt_id), None) if payment is not None else None
+        connection = uow.connections.get(attempt.connection_id) if attempt is not None else None
+    if payment is None or attempt is None or attempt.state not in CERTAIN_NO:
+        return
+    candidate = cascade.candidate(connection) if connection is not None else None
+    if candidate is None:
+        return
+    request = ChargeRequest(attempt.id, payment.money, payment.method, "", capture=payment.capture_mode)
+    found = look_up(cascade, candidate, request, age=timedelta())
+    record_news(work, payment, attempt.id, found)
+
+
 def record_news(work: Work, payment: Payment, attempt_id: str, verdict: Verdict) -> Payment:
     """Write down what became of an attempt, if that is news, and return the payment as it then stands."""
     if payment.session_id is None:
@@ -98,13 +117,17 @@ def record_news(work: Work, payment: Payment, attempt_id: str, verdict: Verdict)
     with work() as uow:
         checkout = lock_checkout(uow, payment.session_id, payment.id)
         attempt = next(a for a in checkout.payment.attempts if a.id == attempt_id)
-        if checkout.payment.is_open and _is_news(attempt, verdict):
+        if _is_news(attempt, verdict):
             settle_payment(uow, checkout, attempt, verdict)
             conclude(uow, checkout)
     return checkout.payment
 
 
 def _is_news(attempt: Attempt, verdict: Verdict) -> bool:
+    if attempt.state in CERTAIN_NO:
+        return verdict.state == "approved"
+    if attempt.state not in OPEN_ATTEMPTS:
+        return False
     if verdict.state == "unknown":  # silence takes nothing back: a pending attempt stays pending
         return attempt.state is AttemptState.SENDING
     return attempt.state.value != verdict.state

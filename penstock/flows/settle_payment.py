@@ -6,16 +6,19 @@ from typing import Final
 
 from penstock.cart import Cart
 from penstock.failpoint import failpoint
-from penstock.ledger import capture_posting
+from penstock.ledger import capture_posting, stray_posting
 from penstock.order import Order
 from penstock.outcome import Approved
 from penstock.payment import CERTAIN_NO, Attempt, AttemptState, Payment, PaymentStatus
 from penstock.ports import UnitOfWork
-from penstock.session import CheckoutSession
+from penstock.session import CheckoutSession, SessionStatus
 from penstock.verdict import Verdict
 
 RECONCILE: Final = "reconcile_payment"
 EXPIRE: Final = "expire_session"
+RETURN_STRAY: Final = "return_stray"
+"""The kind of the due row that has stray money given back."""
+
 SCHEDULE: Final = (
     timedelta(seconds=30),
     timedelta(minutes=2),
@@ -27,6 +30,9 @@ SCHEDULE: Final = (
     timedelta(days=1),
 )
 """When an unknown outcome is asked for again (semantics 2.3); after the last a person has to look."""
+
+
+_HAS_MONEY: Final = frozenset(PaymentStatus) - {PaymentStatus.PENDING, PaymentStatus.FAILED, PaymentStatus.VOIDED}
 
 
 @dataclass(slots=True)
@@ -51,17 +57,39 @@ def lock_checkout(uow: UnitOfWork, session_id: str, payment_id: str) -> Checkout
 
 
 def settle_payment(uow: UnitOfWork, checkout: Checkout, attempt: Attempt, verdict: Verdict) -> None:
-    """Record a verdict on an attempt. What a cascade does next is the caller's; see `conclude`."""
+    """Record a verdict on an attempt. What a cascade does next is the caller's; see `conclude`.
+
+    A yes after a certain no is money that nobody waits for any more: it is written down, and goes back.
+    """
+    if isinstance(verdict.outcome, Approved) and attempt.state in CERTAIN_NO:
+        _take_stray(uow, checkout, attempt, verdict.outcome.ref)
+        return
     captured_before = checkout.payment.amount_captured
-    if verdict.state == "approved" and attempt.state in CERTAIN_NO:
-        checkout.payment.flag_for_review(uow.now)  # money that came after we had given the attempt up
     checkout.payment.record(attempt, verdict.state, verdict.outcome, uow.now, verdict.error)
     if isinstance(verdict.outcome, Approved) and checkout.payment.amount_captured > captured_before:
         uow.payments.post(capture_posting(checkout.payment, uow.now))
 
 
+def _take_stray(uow: UnitOfWork, checkout: Checkout, attempt: Attempt, ref: str) -> None:
+    payment, session = checkout.payment, checkout.session
+    has_money = payment.id if payment.status in _HAS_MONEY else None
+    if has_money is None and session.status is SessionStatus.COMPLETED:
+        has_money = session.payment_id
+    payment.take_stray(attempt, ref, uow.now, beside=has_money)
+    if payment.capture_mode == "automatic":
+        uow.payments.post(stray_posting(payment, attempt, uow.now))
+    uow.due.add(RETURN_STRAY, payment.id, uow.now)
+
+
 def conclude(uow: UnitOfWork, checkout: Checkout) -> None:
-    """Let order, cart and session follow a payment of which no further attempt will be made now, and save all."""
+    """Let order, cart and session follow a payment of which no further attempt will be made now, and save all.
+
+    They follow the payment that the session waits for. News of an earlier one is that payment's alone.
+    """
+    if checkout.session.live_payment_id != checkout.payment.id:
+        uow.payments.save(checkout.payment)
+        failpoint("result.before_commit")
+        return
     now, session, cart, order, payment = uow.now, checkout.session, checkout.cart, checkout.order, checkout.payment
     if payment.status is PaymentStatus.PENDING and not payment.is_open:
         payment.fail(now)
@@ -71,7 +99,7 @@ def conclude(uow: UnitOfWork, checkout: Checkout) -> None:
         uow.due.add(EXPIRE, session.id, session.expires_at)
         if cart is not None:
             cart.leave_payment(now)
-    elif not payment.is_open and session.live_payment_id == payment.id:
+    elif not payment.is_open:
         session.complete(now)
         if cart is not None:
             cart.convert(now)

@@ -37,7 +37,9 @@ class Followed:
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
+class Opened:
+    """A step that is written down, and what is asked of whom for it."""
+
     payment: Payment
     step: Step
     request: FollowUpRequest
@@ -57,7 +59,7 @@ def take_step(work: Work, cascade: Cascade, payment_id: str, verb: FollowUpVerb,
     failpoint("step.after_commit")
     if isinstance(begun, Followed):
         return _told(begun)
-    verdict = _send(work, cascade, begun)
+    verdict = send_step(work, cascade, begun)
     failpoint("step.after_send")
     payment, step = record_step(work, begun.payment, begun.step.id, verdict)
     return _told(Followed(payment, step))
@@ -65,7 +67,7 @@ def take_step(work: Work, cascade: Cascade, payment_id: str, verb: FollowUpVerb,
 
 def _begin(
     uow: UnitOfWork, cascade: Cascade, payment_id: str, verb: FollowUpVerb, amount: int | None
-) -> _Begun | Followed:
+) -> Opened | Followed:
     payment = uow.payments.get_for_update(payment_id)
     if payment is None:
         raise NotFound("There is no payment with this id.")
@@ -81,7 +83,7 @@ def _begin(
         raise RefundNotAllowed(details=limits(payment, verb))
     uow.steps.add(step, transaction_of(step))
     uow.due.add(RECONCILE_STEP, step.id, uow.now + LAST_SENT)
-    return _Begun(payment, step, step_request(payment, step, steps), candidate)
+    return Opened(payment, step, step_request(payment, step, steps), candidate)
 
 
 def _candidate(uow: UnitOfWork, cascade: Cascade, payment: Payment, step: Step) -> Candidate:
@@ -95,7 +97,8 @@ def _candidate(uow: UnitOfWork, cascade: Cascade, payment: Payment, step: Step) 
     raise REFUSALS[step.verb](message, details=limits(payment, step.verb))
 
 
-def _send(work: Work, cascade: Cascade, begun: _Begun) -> StepVerdict:
+def send_step(work: Work, cascade: Cascade, begun: Opened) -> StepVerdict:
+    """Ask the provider, and once more where it falls silent; the outcome may be open."""
     with work(read=True) as uow:
         step = uow.steps.get(begun.step.id)
         is_late = step is None or step.state is not StepState.SENDING or uow.now - step.started_at > SENDING_WINDOW

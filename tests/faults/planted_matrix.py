@@ -32,8 +32,8 @@ BUGS = [
     (
         "what a look finds given back is not written into the ledger",
         "penstock/flows/reconcile_follow_up.py",
-        "            if locked.amount_refunded > refunded:\n",
-        "            if locked.amount_refunded > refunded and step.started_at == uow.now:\n",
+        "    if payment.amount_refunded > refunded:\n",
+        "    if payment.amount_refunded > refunded and step.started_at == uow.now:\n",
         "refund-drop_after",
     ),
     (

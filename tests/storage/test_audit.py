@@ -4,10 +4,10 @@ import pytest
 import sqlalchemy as sa
 
 from penstock.flows.reconcile_follow_up import RECONCILE_STEP
-from penstock.flows.settle_payment import RECONCILE
+from penstock.flows.settle_payment import RECONCILE, RETURN_STRAY
 from penstock.follow_up import begin_step, settle_step, transaction_of
 from penstock.ids import new_id
-from penstock.ledger import capture_posting, refund_posting
+from penstock.ledger import capture_posting, refund_posting, stray_posting
 from penstock.money import Money
 from penstock.outcome import Approved, Done
 from penstock.session import SessionKind
@@ -32,6 +32,8 @@ def ids(work):
     cart.enter_payment(payment.id, order.id, make.NOW)
     cart.convert(make.NOW)
     waiting_order, waiting = _waiting()
+    failed_order, failed = _stray()
+    stray = failed.attempts[0]
     posting = capture_posting(payment, make.NOW)
     with work(make.SCOPE) as uow:
         uow.carts.add(cart)
@@ -42,6 +44,10 @@ def ids(work):
         uow.orders.add(waiting_order)
         uow.payments.add(waiting)
         uow.due.add(RECONCILE, waiting.id, uow.now)
+        uow.orders.add(failed_order)
+        uow.payments.add(failed)
+        uow.payments.post(stray_posting(failed, stray, make.NOW))
+        uow.due.add(RETURN_STRAY, failed.id, uow.now)
     refund, refunding = _refunds(work, payment, order)
     return {
         "cart": cart.id,
@@ -51,6 +57,9 @@ def ids(work):
         "posting": posting.id,
         "refund": refund.id,
         "refunding": refunding.id,
+        "stray": stray.id,
+        "failed": failed.id,
+        "failed_order": failed_order.id,
         "waiting": waiting.id,
         "waiting_session": waiting.session_id,
         "waiting_order": waiting_order.id,
@@ -86,6 +95,18 @@ def _waiting():
     return order, payment
 
 
+def _stray():
+    """A payment that failed, and whose provider took the money after that."""
+    order = make.order(number="ORD-STRAY")
+    payment = make.payment(order_id=order.id, session_id="cs_stray")
+    attempt = payment.begin(attempt_id=new_id(), connection_id=new_id(), connector="one", now=make.NOW)
+    payment.record(attempt, "not_sent", None, make.NOW, "the provider has no such charge")
+    payment.fail(make.NOW)
+    payment.take_stray(attempt, "ref", make.NOW, beside=None)
+    order.follow(payment, make.NOW)
+    return order, payment
+
+
 def plant(database, ids, *statements):
     engine = sa.create_engine(database.url)
     with engine.begin() as connection:
@@ -112,6 +133,11 @@ PLANTED = {
     "voided_was_released": ("UPDATE payments SET status = 'voided' WHERE id = '{payment}'",),
     "step_has_its_transaction": ("DELETE FROM transactions WHERE id = '{refunding}'",),
     "open_step_is_watched": ("DELETE FROM due WHERE object_id = '{refunding}'",),
+    "stray_goes_back": ("DELETE FROM due WHERE kind = 'return_stray'",),
+    "stray_is_posted": ("DELETE FROM ledger_entries WHERE kind = 'stray'",),
+    "stray_goes_back_once": (
+        "UPDATE payment_steps SET verb = 'reversal', charge_id = '{stray}' WHERE id IN ('{refund}', '{refunding}')",
+    ),
     "one_currency": ("UPDATE orders SET currency = 'EUR' WHERE id = '{order}'",),
     "approved_is_counted": (
         "UPDATE payments SET status = 'failed', amount_captured = 0, amount_authorized = 0 WHERE id = '{payment}'",

@@ -3,7 +3,7 @@
 EDITS = (
     (
         "penstock/follow_up.py",
-        'if payment.is_open or any(step.is_open and step.verb != "refund" for step in steps):',
+        "if payment.is_open or any(step.is_open and step.verb in CLOSING for step in steps):",
         "if payment.is_open:",
     ),
 )
