@@ -1,10 +1,13 @@
 """Payments and their transactions."""
 
 from bootstrap import House
-from handlers.wire import Json, Reply, refunded_out
+from handlers.wire import Json, Reply, refunded_out, snake_in
+from penstock.caller import Caller
 from penstock.errors import NotFound
 from penstock.flows.capture_payment import capture_payment as capture
 from penstock.flows.refund_payment import refund_payment as refund
+from penstock.flows.resolve_payment import Resolution
+from penstock.flows.resolve_payment import resolve_payment as resolve
 from penstock.flows.take_step import Followed
 from penstock.flows.void_payment import void_payment as void
 from penstock.ports import Page, UnitOfWork, Work
@@ -54,6 +57,12 @@ def capture_payment(work: Work, house: House, id_: str, body: Json | None) -> Re
 
 def void_payment(work: Work, house: House, id_: str) -> Reply:
     return _followed(work, void(work, house.cascade, id_))
+
+
+def resolve_payment(work: Work, house: House, caller: Caller, id_: str, body: Json) -> Json:
+    resolve(work, house.cascade, caller, id_, Resolution(**snake_in(body)))
+    with work(read=True) as uow:
+        return dict(uow.payments.shown(id_) or {})
 
 
 def _followed(work: Work, followed: Followed) -> Reply:

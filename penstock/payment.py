@@ -248,6 +248,11 @@ class Payment(Recorded):
             self.needs_review, self.updated_at = True, now
             self.note("payment.review_required", self.summary())
 
+    def resolve(self, told: Mapping[str, str | None], now: datetime) -> None:
+        """Note what a person said became of it, before it follows that; ``told`` is the rest of the event."""
+        self.needs_review, self.updated_at = False, now
+        self.note("payment.resolved", {**self.summary(), **told})
+
     def summary(self) -> dict[str, Any]:
         """Return what every payment event carries."""
         return {

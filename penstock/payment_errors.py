@@ -22,3 +22,10 @@ class VoidNotAllowed(ApiError):
 
     code = "void_not_allowed"
     default_message = "The payment is not authorized, so there is nothing to release."
+
+
+class NothingToResolve(ApiError):
+    """No outcome of the payment is open, so a person has nothing to say about it."""
+
+    code = "nothing_to_resolve"
+    default_message = "No outcome of this payment is open."

@@ -144,8 +144,7 @@ _STRAYS: Final = (
         "SELECT payment_attempts.id, payments.status AS found FROM payment_attempts JOIN payments "
         "ON payments.id = payment_attempts.payment_id WHERE payment_attempts.state = 'stray' AND NOT payments.needs_review "
         "AND NOT EXISTS (SELECT 1 FROM payment_steps WHERE payment_steps.charge_id = payment_attempts.id "
-        f"AND payment_steps.verb = 'reversal' AND payment_steps.state IN {_COUNTED}) "
-        "AND NOT EXISTS (SELECT 1 FROM due "
+        "AND payment_steps.verb = 'reversal' AND payment_steps.state <> 'not_sent') AND NOT EXISTS (SELECT 1 FROM due "
         "WHERE due.kind = 'return_stray' AND due.object_id = CAST(payments.id AS VARCHAR(64)))",
     ),
     Rule(

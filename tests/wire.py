@@ -6,6 +6,7 @@ The provider is a server of its own: what it does not answer runs into a real ti
 import json
 import threading
 from collections import defaultdict
+from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import urlsplit
 
@@ -123,16 +124,34 @@ class Giving(Plain):
         return Done(f"back_{request.key}", request.money) if told == "done" else Declined(told)
 
 
-class Letting(Stepping):
+class Letting(Plain):
     """Undoes a charge by its key; gives nothing back in another way."""
 
     name = "letting"
     capabilities = Capabilities(None, frozenset({"card"}), lookup_is_authoritative_after=300, reverse_by_reference=True)
+    reverse = Undoing.reverse
+
+
+class Holding(Giving):
+    """As `Giving`, and holds money."""
+
+    name = "holding"
+    capabilities = replace(Giving.capabilities, manual_capture=True)
+
+    def capture(self, request):
+        return self.take("capture", request)
+
+    def void(self, request):
+        return self.take("void", request)
+
+    def take(self, verb, request):
+        body = {"key": request.key, "amount": request.money.amount, "ref": request.ref}
+        return self.step(self.ctx.http.post(self.url(verb), json=body, timeout=PATIENCE), request)
 
 
 @hookimpl
 def penstock_payment_connectors():
-    return [Plain, Second, Third, Repeating, Looking, Knowing, Undoing, Stepping, Giving, Letting]
+    return [Plain, Second, Third, Repeating, Looking, Knowing, Undoing, Stepping, Giving, Letting, Holding]
 
 
 class Provider:

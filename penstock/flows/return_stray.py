@@ -18,7 +18,7 @@ def return_stray(work: Work, cascade: Cascade, payment_id: str) -> None:
     """Have each stray charge of a payment undone, that nobody was asked for yet; see `leave_stray` for what is left."""
     with work(read=True) as uow:
         payment, steps = uow.payments.get(payment_id), uow.steps.of_payment(payment_id)
-    for stray in _left(payment, steps):
+    for stray in strays_left(payment, steps):
         _return(work, cascade, payment_id, stray)
 
 
@@ -28,7 +28,7 @@ def leave_stray(uow: UnitOfWork, payment_id: str, *, is_over: bool) -> bool:
     What a provider refuses to undo, and what it gives no answer for, waits for a person or the reconciler already.
     """
     payment, steps = uow.payments.get_for_update(payment_id), uow.steps.of_payment(payment_id)
-    if payment is None or not _left(payment, steps):
+    if payment is None or not strays_left(payment, steps):
         return True
     if is_over:
         payment.flag_for_review(uow.now)
@@ -36,13 +36,13 @@ def leave_stray(uow: UnitOfWork, payment_id: str, *, is_over: bool) -> bool:
     return is_over
 
 
-def _left(payment: Payment | None, steps: Sequence[Step]) -> list[Attempt]:
+def strays_left(payment: Payment | None, steps: Sequence[Step]) -> list[Attempt]:
+    """Return the stray charges for which nothing was asked that may have had an effect, or was refused."""
     attempts = payment.attempts if payment is not None else []
     return [each for each in attempts if each.state is AttemptState.STRAY and _is_left(each, steps)]
 
 
 def _is_left(stray: Attempt, steps: Sequence[Step]) -> bool:
-    """Tell whether nothing was asked for a stray charge yet that may have had an effect, or was refused."""
     asked = [each for each in steps if each.verb == "reversal" and each.charge_id == stray.id]
     return all(each.state is StepState.NOT_SENT for each in asked)
 
@@ -62,7 +62,7 @@ def _return(work: Work, cascade: Cascade, payment_id: str, stray: Attempt) -> No
 
 def _open(uow: UnitOfWork, candidate: Candidate, payment_id: str, stray_id: str) -> Opened | None:
     payment, steps = uow.payments.get_for_update(payment_id), uow.steps.of_payment(payment_id)
-    stray = next((each for each in _left(payment, steps) if each.id == stray_id), None)
+    stray = next((each for each in strays_left(payment, steps) if each.id == stray_id), None)
     if payment is None or stray is None:
         return None  # somebody else was faster
     step = begin_reversal(payment, stray, now=uow.now)

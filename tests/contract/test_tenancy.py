@@ -16,6 +16,7 @@ BODIES = {
     "carts.select_shipping": {"methodId": "m", "displayName": "M", "rateAmount": 1},
     "carts.replace_tax_lines": {"lines": []},
     "carts.checkout_cart": {},
+    "payments.resolve_payment": {"outcome": "failed", "evidence": "none"},
     "webhooks.update_endpoint": {"isActive": False},
     "connectors.update_connector": {"displayName": "mine now"},
 }

@@ -58,8 +58,8 @@ class Ground:
 
     def _id(self, path):
         """A real id for a path, by its end or its beginning."""
-        if path.endswith(("/capture", "/void", "/refund")):
-            return self._paid("automatic" if path.endswith("/refund") else "manual")
+        if path.endswith(("/capture", "/void", "/refund", "/resolve")):
+            return self._payment(path.rpartition("/")[2])
         kinds = {
             "/checkout-sessions/": self._session,
             "/orders/": lambda: self.order_id,
@@ -77,8 +77,11 @@ class Ground:
         key = self.shop.as_member("POST", "/api-keys", {"name": "fuzzed", "scopes": ["carts:read"]})
         return made(key, 201)["id"]
 
-    def _paid(self, mode):
-        """The id of a payment that can be refunded, or captured and voided."""
+    def _payment(self, verb):
+        """The id of a payment to which this can be done."""
+        if verb == "resolve":
+            return made(self.shop.complete(self.shop.session()["id"], "tok_sandbox_pending"), 202)["paymentId"]
+        mode = "automatic" if verb == "refund" else "manual"
         return made(self.shop.complete(self.shop.session(captureMode=mode)["id"]))["paymentId"]
 
     def _session(self):
@@ -138,6 +141,9 @@ class Ground:
             body["connector"] = "sandbox"
         if "connector" in body or "settings" in body:
             body["settings"] = {"api_key": "fuzzed"}
+        if "evidence" in body and self.count % 4:
+            body.pop("transactionId", None)
+            body["outcome"] = "succeeded"
 
     def _body(self, body, cart):
         self._account(body)
