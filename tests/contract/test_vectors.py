@@ -392,6 +392,20 @@ def test_vector_24_yen_have_no_minor_unit(shop):
         assert routes.last_payment(shop)["connector"] == connector, done
 
 
+def test_vector_26_a_capture_whose_answer_is_lost_holds_up_void_and_refund_until_it_is_known(till):
+    shop = till("holding", "second")
+    shop.session = shop.shop.session(captureMode="manual")
+    place = f"/payments/{made(shop.pay())['paymentId']}"
+    shop.plan("holding", wire.SILENCE, verb="capture")
+    shop.plan("holding", *[wire.SILENCE] * 3, (200, {"status": "done"}), verb="find_step")
+    assert made(shop.shop.post(f"{place}/capture"), 202)["status"] == "authorized"
+    for verb in ("refund", "void"):
+        refused(shop.shop.post(f"{place}/{verb}"), 409, "payment_in_progress")
+    refused(shop.shop.post(f"{place}/void"), 422, "void_not_allowed")
+    assert made(shop.shop.get(place))["amountCaptured"] == 3000
+    assert (len(shop.calls("holding", "capture")), shop.calls("holding", "void")) == (1, [])
+
+
 def test_vector_25_a_card_whose_country_is_not_known_satisfies_no_negative_condition(shop):
     ids = routes.two_banks(shop)
     foreign = cond("cardCountry", "is_not_one_of", "US")

@@ -1,13 +1,22 @@
 """The program is killed at every failpoint, and nothing is lost: not an order, not a charge, not an event."""
 
+import asyncio
 import json
 import subprocess
 import sys
+import time
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import pytest
+import sqlalchemy as sa
+
+from storage import tables
+from storage.engine import parse
 from tests.faults.evidence import FULL, evidence
-from tests.faults.town import Shop, founded, penstock
+from tests.faults.town import Shop, founded, penstock, serving
 from tests.faults.tree import ROOT
+from tests.faults.volley import Clients
 
 TRIALS = {"sqlite": 150, "postgresql": 150}
 FULL_TRIALS = 5_000  # on each of the two databases
@@ -42,3 +51,61 @@ def test_a_kill_at_any_failpoint_loses_nothing_and_doubles_nothing(database: str
         audit = penstock(ROOT, shop.environ, "audit")
     assert not report["faults"]
     assert audit.returncode == 0, audit.stdout
+
+
+KILLED = {"PENSTOCK_TEST_FAILPOINTS": "1", "PENSTOCK_FAILPOINTS": "provider.after_send=kill"}
+
+
+def test_vector_19_a_server_killed_between_send_and_record_asks_the_provider_when_it_is_back(
+    database: str, databases, tmp_path: Path
+):
+    with databases.fresh() as url, founded(ROOT, url, tmp_path) as shop:
+        log = tmp_path / "server.log"
+        with serving(ROOT, shop.environ | KILLED, log=log) as port:
+            shop.ports = [port]
+            session = asyncio.run(_die_while_paying(shop))
+        assert len(shop.bank.executed()) == 1
+        _make_old(url, timedelta(minutes=2))
+        with serving(ROOT, shop.environ, log=log) as port:
+            shop.ports = [port]
+            paid = asyncio.run(_paid_by_itself(shop))
+            assert [(each["state"], each["connector"]) for each in paid["attempts"]] == [("approved", "sandbox")]
+            again = asyncio.run(_pay(shop, session))
+            assert (again.status, again.json["paymentId"]) == (200, paid["id"])
+        assert len(shop.bank.executed()) == 1
+        assert penstock(ROOT, shop.environ, "audit").returncode == 0
+
+
+async def _die_while_paying(shop: Shop) -> str:
+    async with Clients(shop.ports, 1) as clients:
+        session = await shop.session(clients, await shop.cart(clients, 700))
+        with pytest.raises(ConnectionError):
+            await clients.ask(shop.complete(session))
+        return session
+
+
+async def _pay(shop: Shop, session: str):
+    async with Clients(shop.ports, 1) as clients:
+        return await clients.ask(shop.complete(session))
+
+
+async def _paid_by_itself(shop: Shop) -> dict:
+    """The payment, once the server has found out about it without being asked."""
+    until = time.monotonic() + 30
+    async with Clients(shop.ports, 1) as clients:
+        while True:
+            listed = await shop.need(clients, "GET", "/payments")
+            payment = await shop.need(clients, "GET", f"/payments/{listed['data'][0]['id']}")
+            if payment["status"] == "captured" or time.monotonic() > until:
+                return payment
+            await asyncio.sleep(0.1)
+
+
+def _make_old(url: str, age: timedelta) -> None:
+    """Have the attempt begun long ago, so that nobody can be sending it any more, and its row due."""
+    engine = sa.create_engine(parse(url))
+    then = datetime.now(UTC) - age
+    with engine.begin() as connection:
+        connection.execute(sa.update(tables.payment_attempts).values(started_at=then))
+        connection.execute(sa.update(tables.due).where(tables.due.c.kind == "reconcile_payment").values(run_at=then))
+    engine.dispose()
