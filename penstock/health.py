@@ -21,15 +21,20 @@ TRIALS: Final = 20
 CLOSE_PERCENT: Final = 30
 
 State = Literal["closed", "open", "half_open"]
-Change = Literal["degraded", "recovered"]
+Change = Literal["degraded", "recovered", "refused", "accepted"]
+"""A breaker opened or closed; or a provider began to refuse a connection's credentials, or takes them again."""
 
 
 def is_technical(verdict: Verdict) -> bool:
     """Tell whether a verdict speaks against the provider's health."""
-    outcome = verdict.outcome
-    if isinstance(outcome, Rejected):
-        return outcome.kind == "configuration"
+    if isinstance(verdict.outcome, Rejected):
+        return is_refusal(verdict)
     return verdict.state in ("not_sent", "unknown")
+
+
+def is_refusal(verdict: Verdict) -> bool:
+    """Tell whether the provider refused the account's credentials or settings: nobody but the merchant can mend that."""
+    return isinstance(verdict.outcome, Rejected) and verdict.outcome.kind == "configuration"
 
 
 @dataclass(slots=True)
@@ -112,7 +117,10 @@ class Breaker:
 
 @dataclass(slots=True, kw_only=True)
 class Incident(Recorded):
-    """A time in which one connection failed at one operation: its beginning and its end are the two events it notes."""
+    """A time in which one connection failed at one operation: its beginning and its end are the two events it notes.
+
+    Refused credentials are an incident of one event.
+    """
 
     id: str
     scope: Scope
@@ -123,6 +131,10 @@ class Incident(Recorded):
     def begin(self) -> None:
         """Note that the connection is no longer asked."""
         self.note("connector.degraded", self._summary())
+
+    def refuse(self) -> None:
+        """Note that the provider refuses the connection's credentials or settings."""
+        self.note("connector.refused", self._summary())
 
     def end(self) -> None:
         """Note that it works again. The beginning was the incident's first event."""

@@ -13,9 +13,12 @@ import structlog
 
 from penstock.caller import Scope
 from penstock.clock import monotonic_seconds
-from penstock.health import Breaker, Change, Incident, State, is_technical
+from penstock.health import Breaker, Change, Incident, State, is_refusal, is_technical
 from penstock.ids import new_id
 from penstock.verdict import Candidate, Verdict
+
+CREDENTIALS: Final = "credentials"
+"""What stands for the operation where a provider refuses a connection's credentials, whatever was asked of it."""
 
 SHARE_SECONDS: Final = 1.0
 """How often processes tell each other what they counted."""
@@ -25,6 +28,10 @@ Key = tuple[str, str]
 
 Announce = Callable[[Incident], object]
 _log = structlog.get_logger(__name__)
+_ACCOUNT: Final = frozenset[Change]({"refused", "accepted"})
+_BEGINNINGS: Final = frozenset[Change]({"refused", "degraded"})
+_TAKEN: Final = frozenset({"approved", "pending", "declined"})
+"""How a call ends that a provider let in."""
 
 
 class Board(Protocol):
@@ -98,6 +105,7 @@ class Health:
         self._breakers: dict[Key, Breaker] = defaultdict(Breaker)
         self._counted: dict[Key, list[int]] = defaultdict(lambda: [0, 0])
         self._incidents: dict[Key, str] = {}
+        self._refused: set[str] = set()
         self._news: deque[_News] = deque()
         self._over = Event()
         self._thread: Thread | None = None
@@ -128,15 +136,29 @@ class Health:
             watcher.count_call(candidate.connector_name, operation, verdict.state)
         if change is not None:
             self._changed(candidate, key, change)
+        change = self._note_credentials(candidate, operation, verdict) or change
         if self._thread is None and (self._board is not None or change is not None):
             self._start()
+
+    def _note_credentials(self, candidate: Candidate, operation: str, verdict: Verdict) -> Change | None:
+        """Tell the merchant once that the provider refuses the account, until it takes it again."""
+        is_refused = is_refusal(verdict)
+        if not is_refused and (not self._refused or verdict.state not in _TAKEN):
+            return None
+        with self._lock:
+            if is_refused == (candidate.connection_id in self._refused):
+                return None
+            (self._refused.add if is_refused else self._refused.discard)(candidate.connection_id)
+        change: Change = "refused" if is_refused else "accepted"
+        self._changed(candidate, (candidate.connection_id, operation), change)
+        return change
 
     def _changed(self, candidate: Candidate, key: Key, change: Change) -> None:
         name = candidate.connector_name
         _log.warning(f"connector_{change}", connector=name, connection_id=key[0], operation=key[1])
         for watcher in self._watchers:
             watcher.count_change(name, key[1], change)
-        if not self._is_dry_run:
+        if not self._is_dry_run or change in _ACCOUNT:
             self._news.append(_News(key, change, candidate.scope, name))
 
     def reports(self) -> list[Report]:
@@ -183,14 +205,16 @@ class Health:
                 return
 
     def _tell(self, news: _News) -> None:
-        if news.change == "degraded":
-            incident_id: str | None = self._incidents.setdefault(news.key, new_id())
-            if self._board is not None and not self._board.open(news.key, str(incident_id)):
+        is_account = news.change in _ACCOUNT
+        shared = (news.key[0], CREDENTIALS) if is_account else news.key
+        if news.change in _BEGINNINGS:
+            incident_id: str | None = self._incidents.setdefault(shared, new_id())
+            if self._board is not None and not self._board.open(shared, str(incident_id)):
                 return
         else:
-            mine = self._incidents.pop(news.key, None)
-            incident_id = self._board.close(news.key) if self._board is not None else mine
-        if incident_id is None or news.scope is None or self._announce is None:
+            mine = self._incidents.pop(shared, None)
+            incident_id = self._board.close(shared) if self._board is not None else mine
+        if incident_id is None or news.scope is None or self._announce is None or news.change == "accepted":
             return
         incident = Incident(
             id=incident_id,
@@ -199,10 +223,13 @@ class Health:
             connector=news.connector,
             operation=news.key[1],
         )
-        if news.change == "degraded":
-            incident.begin()
-        else:
-            incident.end()
+        match news.change:
+            case "refused":
+                incident.refuse()
+            case "degraded":
+                incident.begin()
+            case _:
+                incident.end()
         self._announce(incident)
 
     def _exchange(self, board: Board) -> None:

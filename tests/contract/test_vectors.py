@@ -284,6 +284,15 @@ def test_vector_15_and_16_a_documented_refusal_goes_on(till, number, status):
     assert shop.attempts(done) == [("plain", "rejected"), ("second", "approved")]
 
 
+def test_vector_15_the_merchant_hears_of_refused_credentials_at_once_and_once(till, bare_shop):
+    shop = till("plain", "second")
+    shop.plan("plain", *[(401, {})] * 2)
+    for _ in range(2):
+        shop.session = None
+        made(shop.pay())
+    assert connector_events(bare_shop, "connector.refused") == [("plain", "charge", 1)]
+
+
 def test_vector_22_twenty_completions_at_once_are_one_call(till):
     shop = till("plain", "second")
     session = shop.open()
@@ -329,11 +338,15 @@ def test_vector_17_the_merchant_hears_of_the_failing_connection_once(till, bare_
     for _ in range(22):
         shop.session = None
         refused(shop.pay(), 422, "no_eligible_connector")
-    bare_shop.house.cascade.health.share()
-    found = rows(bare_shop, sa.select(tables.events).where(tables.events.c.type == "connector.degraded"))
-    mine = [row for row in found if str(row.application_id) == bare_shop.application_id]
-    mine = [row for row in mine if str(row.environment_id) == bare_shop.environment_id]
-    assert [(row.data["connector"], row.data["operation"], row.sequence) for row in mine] == [("plain", "charge", 1)]
+    assert connector_events(bare_shop, "connector.degraded") == [("plain", "charge", 1)]
+
+
+def connector_events(shop, kind):
+    shop.house.cascade.health.share()
+    found = rows(shop, sa.select(tables.events).where(tables.events.c.type == kind))
+    mine = [row for row in found if str(row.application_id) == shop.application_id]
+    mine = [row for row in mine if str(row.environment_id) == shop.environment_id]
+    return [(row.data["connector"], row.data["operation"], row.sequence) for row in mine]
 
 
 def rows(shop, statement):

@@ -226,3 +226,49 @@ def test_redis_keeps_counts_and_incidents(redis_url, time):
     assert (second.close(key), first.close(key)) == ("incident-1", None)
     assert first.open_seconds([key]) == {}
     assert first.exchange({}, [key]) == {key: (0, 0)}
+
+
+def refused():
+    return Verdict("rejected", Rejected("configuration"))
+
+
+def announced(told):
+    return [draft.type for incident in told for draft in incident.take_drafts()]
+
+
+def test_refused_credentials_are_told_of_at_once_and_once(time):
+    told = []
+    health = Health(now=time, announce=told.append)
+    heard(health, refused(), 5)
+    heard(health, FAILURE, 2)
+    heard(health, refused(), 2)
+    health.share()
+    assert announced(told) == ["connector.refused"]
+
+
+def test_credentials_that_were_taken_meanwhile_are_told_of_again(time):
+    told = []
+    health = Health(now=time, announce=told.append)
+    for verdict in (refused(), DECLINE, refused()):
+        heard(health, verdict, 1)
+    health.share()
+    assert announced(told) == ["connector.refused"] * 2
+    assert len({incident.id for incident in told}) == 2
+
+
+def test_of_two_processes_one_tells_of_refused_credentials(time):
+    told, board = [], Shared()
+    one_of, other = (Health(now=time, announce=told.append, board=board) for _ in range(2))
+    for health in (one_of, other):
+        heard(health, refused(), 1)
+        health.share()
+    assert announced(told) == ["connector.refused"]
+    assert one_of.admits(one(), "charge"), "wrong credentials alone open no breaker"
+
+
+def test_refused_credentials_are_told_of_in_a_dry_run_too(time):
+    told = []
+    health = Health(now=time, announce=told.append, is_dry_run=True)
+    heard(health, refused(), 1)
+    health.share()
+    assert announced(told) == ["connector.refused"]
