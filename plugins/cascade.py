@@ -13,7 +13,7 @@ import pluggy
 import structlog
 
 from connectors.http import CONNECT_PHASE, UnreadableAnswer, begin_call, has_spoken
-from penstock.connector import NotSent, PaymentConnector, PaymentMethod
+from penstock.connector import NotSent, PaymentMethod
 from penstock.money import Money
 from penstock.outcome import (
     Approved,
@@ -35,6 +35,7 @@ from plugins.cards import describe_card
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard
 from plugins.health import Health
 from plugins.masking import texts, told
+from plugins.objections import objection, takes
 from plugins.registry import Registry, UnusableConnection
 from plugins.steps import can_follow_up, step_verdict, verb_for
 
@@ -85,11 +86,17 @@ class Cascade:
 
         An imagined charge has no token, so that nobody's token can be the wrong one.
         """
-        able = [c for c in self._usable(connections) if _can(c.connector, request, is_imagined=is_imagined)]
+        able = [c for c in self._usable(connections) if not objection(c.connector, request, is_imagined=is_imagined)]
         if len(able) > 1:
             points = self._points(request, [c.connector_name for c in able])
             able.sort(key=lambda c: -points.get(c.connector_name, 0))
         return able
+
+    def objection(self, connection: Connection, request: ChargeRequest, *, is_imagined: bool = False) -> str:
+        """Return why a connection cannot take a charge, or "" where it can."""
+        for candidate in self._usable([connection]):
+            return objection(candidate.connector, request, is_imagined=is_imagined)
+        return "unusable"
 
     def candidate(self, connection: Connection) -> Candidate | None:
         """Return the candidate for one connection, active or not: to ask it about an earlier attempt. None if unusable."""
@@ -100,7 +107,7 @@ class Cascade:
         return [
             Offer(c.connection_id, c.connector_name, offered.method, offered.display_name)
             for c in self._usable(connections)
-            if _takes(c.connector, currency)
+            if takes(c.connector, currency)
             for offered in self._methods(c)
         ]
 
@@ -331,31 +338,6 @@ def _summed(given: Iterable[Any]) -> dict[str, int]:
         for name, score in one.items():
             points[name] = points.get(name, 0) + int(score)
     return points
-
-
-def _takes(connector: PaymentConnector, currency: str) -> bool:
-    currencies = connector.capabilities.currencies
-    return currencies is None or currency in currencies
-
-
-def _takes_token(connector: PaymentConnector, request: ChargeRequest) -> bool:
-    if not request.method_token:
-        return request.method in connector.capabilities.redirect_methods
-    try:
-        return connector.takes_token(request.method_token) is True
-    except Exception as exc:  # noqa: BLE001  a connector that cannot say is not asked
-        _log.warning("token_not_recognized", connector=connector.name, error=type(exc).__name__)
-        return False
-
-
-def _can(connector: PaymentConnector, request: ChargeRequest, *, is_imagined: bool) -> bool:
-    claims = connector.capabilities
-    return (
-        _takes(connector, request.money.currency)
-        and request.method in claims.methods
-        and (is_imagined or _takes_token(connector, request))
-        and (request.capture == "automatic" or claims.manual_capture)
-    )
 
 
 def _checked(found: Outcome, money: Money | None, capture: CaptureMode) -> Outcome:

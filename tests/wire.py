@@ -132,6 +132,16 @@ class Letting(Plain):
     reverse = Undoing.reverse
 
 
+class Choosy(Plain):
+    """Takes tokens of its own in two currencies."""
+
+    name = "choosy"
+    capabilities = Capabilities(frozenset({"USD", "EUR"}), frozenset({"card"}), lookup=False)
+
+    def takes_token(self, token):
+        return token == "tok"
+
+
 class Holding(Giving):
     """As `Giving`, and holds money."""
 
@@ -157,7 +167,7 @@ class Holding(Giving):
 
 @hookimpl
 def penstock_payment_connectors():
-    return [Plain, Second, Third, Repeating, Looking, Knowing, Undoing, Stepping, Giving, Letting, Holding]
+    return [Plain, Second, Third, Repeating, Looking, Knowing, Undoing, Stepping, Giving, Letting, Choosy, Holding]
 
 
 class Provider:

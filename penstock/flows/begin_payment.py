@@ -20,7 +20,7 @@ from penstock.errors import (
 )
 from penstock.failpoint import failpoint
 from penstock.flows.reconcile_payment import SENDING_GRACE
-from penstock.flows.route_payment import in_order, route_payment, with_candidates
+from penstock.flows.route_payment import route_payment, with_candidates
 from penstock.flows.settle_payment import RECONCILE, Checkout, conclude
 from penstock.ids import new_id, new_order_number
 from penstock.money import Money
@@ -90,8 +90,8 @@ def begin_payment(
     Returns `Standing` where a payment of this session is live, or this submission has completed it. Raises `NotFound`,
     `SessionExpired`, `SessionNotOpen`, `TooManyAttempts`, `CartNotOpen`, `CartNotReady`, `MissingRequiredField`,
     `PaymentInProgress`, `PaymentMethodUnavailable`, `FeatureUnavailable`, `NoGr4vyConnection`, `NoEligibleConnector`,
-    and `CardNeeded` where the rules look at a card that nobody was asked about. A payment that a decline rule refuses
-    has ended already, without an attempt.
+    and `CardNeeded` where the rules look at a card that nobody was asked about. A payment that a decline rule refuses,
+    or that nobody of those it goes to can take, has ended already, without an attempt.
     """
     session = uow.sessions.get_for_update(session_id)
     if session is None:
@@ -200,16 +200,19 @@ def _check_method(session: CheckoutSession, completion: Completion, money: Money
 def _candidates(
     uow: UnitOfWork, cascade: Cascade, request: ChargeRequest, route: Route, session: CheckoutSession
 ) -> tuple[Sequence[Candidate], Route]:
-    """Return who can take the payment, in the order to try them, and the route with that written down."""
+    """Return who can take the payment, in the order to try them, and the route with that written down.
+
+    Where nobody can, the payment is made all the same and fails, so that its trace says why; without any connection there
+    is nothing to say.
+    """
     if request.money.amount == 0 or route.decision.is_declined:
         return (), route
     if request.method == PROXY_METHOD:
         return _proxy(uow, cascade, session), route
     active = uow.connections.list_active()
-    candidates = cascade.candidates(in_order(route, active), request)
-    if not candidates:
+    if not active:
         raise NoEligibleConnector(details={"paymentMethod": request.method, "currency": request.money.currency})
-    return candidates, with_candidates(route, active, candidates)
+    return with_candidates(route, cascade, active, request)
 
 
 def _proxy(uow: UnitOfWork, cascade: Cascade, session: CheckoutSession) -> Sequence[Candidate]:
@@ -259,7 +262,7 @@ def _save(uow: UnitOfWork, checkout: Checkout, plan: Plan, *, is_new: bool) -> N
         )
         attempt.provider_ref = plan.completion.provider_transaction_id
         order.follow(payment, uow.now)
-    elif not plan.route.decision.is_declined:
+    elif payment.amount == 0:
         payment.settle_free(uow.now)
     if is_new:
         uow.orders.add(order)

@@ -93,11 +93,7 @@ def _answer(payment: Payment) -> Completed:
         # A provider said yes after the attempt had ended: nobody may be told that nothing was charged.
         raise PaymentInProgress("The outcome of this payment is being looked into.", details={"paymentId": payment.id})
     if payment.status is PaymentStatus.FAILED:
-        attempts = [_tried(attempt) for attempt in payment.attempts]
-        facts = {"orderId": payment.order_id, "paymentId": payment.id, "attempts": attempts}
-        if all(attempt.state is AttemptState.NOT_SENT for attempt in payment.attempts):
-            raise NoEligibleConnector("No payment provider could be reached; nothing was charged.", details=facts)
-        raise PaymentFailed(_reason(payment), details={"declineKind": payment.decline_kind, **facts})
+        raise _failure(payment)
     return Completed(
         session_id=payment.session_id or "",
         order_id=payment.order_id,
@@ -110,6 +106,16 @@ def _answer(payment: Payment) -> Completed:
         pending_reason=payment.pending_reason,
         redirect_url=payment.redirect_url,
     )
+
+
+def _failure(payment: Payment) -> NoEligibleConnector | PaymentFailed:
+    told = {"orderId": payment.order_id, "paymentId": payment.id}
+    if not payment.attempts:
+        return NoEligibleConnector(details={"paymentMethod": payment.method, "currency": payment.currency, **told})
+    tried = {**told, "attempts": [_tried(attempt) for attempt in payment.attempts]}
+    if all(attempt.state is AttemptState.NOT_SENT for attempt in payment.attempts):
+        return NoEligibleConnector("No payment provider could be reached; nothing was charged.", details=tried)
+    return PaymentFailed(_reason(payment), details={"declineKind": payment.decline_kind, **tried})
 
 
 def _tried(attempt: Attempt) -> dict[str, object]:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from penstock.cart import Cart
 from penstock.outcome import CardFacts
 from penstock.payment import PROXY_METHOD
-from penstock.ports import UnitOfWork
+from penstock.ports import Cascade, UnitOfWork
 from penstock.request import ChargeRequest
 from penstock.routing import ORDER_TYPE_KEY, Decision, Facts, Route, scheme_of, source_of
 from penstock.ruleset import decide, names_for
@@ -48,14 +48,22 @@ def in_order(route: Route, active: Sequence[Connection]) -> Sequence[Connection]
     return [by_id[each] for each in ids if each in by_id]
 
 
-def with_candidates(route: Route, active: Sequence[Connection], candidates: Sequence[Candidate]) -> Route:
-    """Return the route with who can take the payment, and why the others of the chosen order cannot."""
+def with_candidates(
+    route: Route, cascade: Cascade, active: Sequence[Connection], request: ChargeRequest, *, is_imagined: bool = False
+) -> tuple[Sequence[Candidate], Route]:
+    """Return who can take the payment, in order, and the route with them and with why the others of it cannot."""
+    candidates = cascade.candidates(in_order(route, active), request, is_imagined=is_imagined)
     taking = tuple(each.connection_id for each in candidates)
-    known = {each.id for each in active}
+    known = {each.id: each for each in active}
     ids = route.decision.connector_ids
     others = [each for each in (ids if ids is not None else known) if each not in taking]
-    reasons = {each: "cannot_take" if each in known else "inactive" for each in others}
-    return replace(route, taking=taking, passed_over=reasons)
+    reasons = {
+        each: cascade.objection(known[each], request, is_imagined=is_imagined) or "unusable"
+        if each in known
+        else "inactive"
+        for each in others
+    }
+    return candidates, replace(route, taking=taking, passed_over=reasons)
 
 
 def _facts(session: CheckoutSession, cart: Cart | None, request: ChargeRequest, card: CardFacts) -> Facts:

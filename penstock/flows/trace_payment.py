@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from penstock.flows.replace_list import connectors_of
-from penstock.flows.route_payment import in_order, with_candidates
+from penstock.flows.route_payment import with_candidates
 from penstock.money import Money
 from penstock.ports import Cascade, UnitOfWork
 from penstock.request import ChargeRequest
@@ -44,8 +44,7 @@ def simulate_routing(uow: UnitOfWork, cascade: Cascade, given: Json, draft: Json
         request = ChargeRequest(
             "", Money(facts.amount, facts.currency), facts.payment_method, "", country=facts.country
         )
-        able = cascade.candidates(in_order(route, active), request, is_imagined=True)
-        route = with_candidates(route, active, able)
+        _, route = with_candidates(route, cascade, active, request, is_imagined=True)
     looked_at = names_for(facts)[:1] if route.decision.is_declined else names_for(facts)
     rules = {name: lists[name].rules for name in looked_at if name in lists}
     stops = stops_out(route, {each.id: each.connector for each in active}, None)

@@ -7,8 +7,10 @@ from penstock.ids import new_id
 from storage import tables
 from tests import routes
 from tests.routes import cond, us
-from tests.shop import made, refused
-from tests.shops import execute
+from tests.shop import ADDRESS, made, refused
+from tests.shops import connect, execute
+
+BUYER = {"email": "ada@example.com", "shippingAddress": ADDRESS}
 
 
 @pytest.fixture
@@ -118,7 +120,44 @@ def test_a_cascade_of_which_nobody_is_active_ends_with_no_eligible_connector(sho
     routes.route(shop, [ids["sandbox_b"]])
     gone = tables.connections.c.id == ids["sandbox_b"]
     execute(shop.house, sa.update(tables.connections).where(gone).values(is_active=False))
-    refused(shop.complete(shop.session()["id"]), 422, "no_eligible_connector")
+    session = shop.session()
+    error = refused(shop.complete(session["id"]), 422, "no_eligible_connector")
+    trace = routes.trace(shop, error["details"]["paymentId"])
+    assert (ways(trace), trace["attempts"]) == ([("sandbox_b", "passed_over", "inactive")], [])
+    payment = made(shop.get(f"/payments/{error['details']['paymentId']}"))
+    assert (payment["status"], payment["attempts"]) == ("failed", [])
+    routes.route(shop, [ids["sandbox"]])
+    assert made(shop.complete(session["id"]))["paymentStatus"] == "captured", "the session stayed open"
+
+
+@pytest.mark.parametrize(
+    ("currency", "session", "completion", "reason"),
+    [
+        ("USD", {}, {"paymentMethod": "paypal"}, "method_not_taken"),
+        ("USD", {}, {"token": "somebody_else_s"}, "token_not_taken"),
+        ("USD", {"captureMode": "manual"}, {"token": "tok"}, "cannot_hold_money"),
+        ("CHF", {}, {"token": "tok"}, "currency_not_taken"),
+    ],
+)
+def test_the_trace_says_why_a_connection_cannot_take_a_payment(bare_shop, currency, session, completion, reason):
+    connect(bare_shop, "choosy", url="http://127.0.0.1:9")
+    opened = bare_shop.session(metadata={"amount": 100, "currency": currency}, externalCartId="c", **session)
+    error = refused(bare_shop.complete(opened["id"], **completion, **BUYER), 422, "no_eligible_connector")
+    assert ways(routes.trace(bare_shop, error["details"]["paymentId"])) == [("choosy", "passed_over", reason)]
+
+
+def test_a_connection_whose_settings_are_lost_is_unusable(shop, ids):
+    routes.route(shop, [ids["sandbox_b"]])
+    gone = tables.connections.c.id == ids["sandbox_b"]
+    execute(shop.house, sa.update(tables.connections).where(gone).values(connector="uninstalled"))
+    error = refused(shop.complete(shop.session()["id"]), 422, "no_eligible_connector")
+    trace = routes.trace(shop, error["details"]["paymentId"])
+    assert ways(trace) == [("uninstalled", "passed_over", "unusable")]
+
+
+def test_a_shop_without_any_connection_makes_no_payment(bare_shop):
+    refused(bare_shop.complete(bare_shop.session()["id"]), 422, "no_eligible_connector")
+    assert made(bare_shop.get("/payments"))["data"] == []
 
 
 def test_a_decline_rule_without_a_code_has_the_generic_one(shop, ids):
@@ -203,7 +242,7 @@ def test_a_simulation_can_try_a_draft(shop, ids):
 
 
 def test_a_method_that_nobody_takes_passes_everybody_over(shop, ids):
-    assert {reason for _, _, reason in ways(made(simulate(shop, paymentMethod="paypal")))} == {"cannot_take"}
+    assert {reason for _, _, reason in ways(made(simulate(shop, paymentMethod="paypal")))} == {"method_not_taken"}
 
 
 def replay(shop, draft, **more):
