@@ -3,10 +3,12 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from queue import SimpleQueue
 from typing import Any, Final, Generic, TypeVar
 
+from penstock.boundary import lend_thread
 from penstock.clock import monotonic_seconds
 
 CLOSING_SECONDS: Final = 10.0
@@ -17,6 +19,7 @@ Result = TypeVar("Result")
 class Pool(Generic[Given, Result]):
     """Threads that run one function at a time. The event loop alone calls `run`; `load` counts what it waits for.
 
+    A thread that waits for a provider gives its place to another one, so that a provider that hangs holds up nobody else.
     Leaner than `ThreadPoolExecutor`: no lock and no second future for each request, and finished requests wake the loop
     once for all that are done by then.
     """
@@ -29,17 +32,19 @@ class Pool(Generic[Given, Result]):
         self._done: deque[tuple[asyncio.Future[Result], Result | None, BaseException | None]] = deque()
         self._is_waking = False
         self._crew: list[threading.Thread] = []
+        self._lock = threading.Lock()
+        self._away = 0
         self._loop: asyncio.AbstractEventLoop | None = None
 
     @property
     def is_full(self) -> bool:
         """Whether another request would wait longer than is worth its while."""
-        return self.load >= self._most
+        return self.load - self._away >= self._most
 
     @property
     def waiting(self) -> int:
         """How many requests wait for a thread."""
-        return max(0, self.load - self.threads)
+        return max(0, self.load - self._away - self.threads)
 
     async def run(self, act: Callable[[Given], Result], given: Given) -> Result:
         """Run a function in a thread and return what it returns."""
@@ -48,6 +53,8 @@ class Pool(Generic[Given, Result]):
             self._open(loop)
         future: asyncio.Future[Result] = loop.create_future()
         self.load += 1
+        if self._away:
+            self._stand_in()
         self._queue.put((act, given, future))
         try:
             return await future
@@ -56,10 +63,11 @@ class Pool(Generic[Given, Result]):
 
     def close(self) -> None:
         """Let the threads end after what they were given; one that hangs is left behind."""
-        for _ in self._crew:
+        crew = list(self._crew)
+        for _ in crew:
             self._queue.put(None)
         until = monotonic_seconds() + CLOSING_SECONDS
-        for thread in self._crew:
+        for thread in crew:
             thread.join(max(0.0, until - monotonic_seconds()))
         self._crew.clear()
         self._loop = None
@@ -68,15 +76,45 @@ class Pool(Generic[Given, Result]):
         # A new loop takes the pool over: tests start one for each test.
         self._loop = loop
         self.load = 0
-        if not self._crew:
-            self._crew = [
-                threading.Thread(target=self._work, name=f"door-{number}", daemon=True)
-                for number in range(self.threads)
-            ]
-            for thread in self._crew:
-                thread.start()
+        while len(self._crew) < self.threads:
+            self._hire()
+
+    def _hire(self) -> None:
+        thread = threading.Thread(target=self._work, name=f"door-{len(self._crew)}", daemon=True)
+        thread.start()
+        self._crew.append(thread)
+
+    @contextmanager
+    def _wait(self) -> Iterator[None]:
+        """The length of a thread's wait for a provider."""
+        with self._lock:
+            self._away += 1
+        self._stand_in()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._away -= 1
+
+    def _stand_in(self) -> None:
+        """Hire another thread if requests wait for one, and some of those that there are wait for providers."""
+        # Where the machine has no thread left to give, requests wait for those that there are.
+        with self._lock, suppress(RuntimeError):
+            if len(self._crew) < min(self.load, self.threads + self._away):
+                self._hire()
+
+    def _is_too_many(self) -> bool:
+        """Let this thread go if those for which it stood in are back."""
+        if len(self._crew) <= self.threads + self._away:
+            return False
+        with self._lock:
+            is_left_over = len(self._crew) > self.threads + self._away
+            if is_left_over:
+                self._crew.remove(threading.current_thread())
+            return is_left_over
 
     def _work(self) -> None:
+        lend_thread(self._wait)
         while (job := self._queue.get()) is not None:
             act, given, future = job
             try:
@@ -87,6 +125,8 @@ class Pool(Generic[Given, Result]):
             if not self._is_waking and self._loop is not None:
                 self._is_waking = True
                 _wake(self._loop, self._settle)
+            if self._is_too_many():
+                return
 
     def _settle(self) -> None:
         # First the flag, then the queue: whoever is done after this wakes the loop again.

@@ -1,8 +1,14 @@
-"""The one rule of the house: no provider is called while a transaction is open."""
+"""The one rule of the house: no provider is called while a transaction is open. And nobody is held up while one is."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
 from contextvars import ContextVar
+from threading import local
 
 _transaction_open: ContextVar[bool] = ContextVar("transaction_open", default=False)
+
+
+_thread = local()
 
 
 class CalledInsideTransaction(RuntimeError):
@@ -39,3 +45,14 @@ def assert_no_transaction() -> None:
     """Raise `CalledInsideTransaction` if this context holds an open unit of work."""
     if _transaction_open.get():
         raise CalledInsideTransaction("finish the unit of work before you call a provider")
+
+
+def lend_thread(away: Callable[[], AbstractContextManager[object]]) -> None:
+    """Have ``away`` opened whenever this thread waits for a provider: whoever owns it may let another one work then."""
+    _thread.away = away
+
+
+def waiting() -> AbstractContextManager[object]:
+    """Mark the block in which this thread waits for a provider."""
+    away: Callable[[], AbstractContextManager[object]] = getattr(_thread, "away", nullcontext)
+    return away()

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from threading import BoundedSemaphore, Event, Lock, Thread
 from typing import Generic, TypeVar
 
-from penstock.boundary import assert_no_transaction
+from penstock.boundary import assert_no_transaction, waiting
 
 T = TypeVar("T")
 _TEXT = 2000
@@ -75,6 +75,8 @@ class Guard:
         except RuntimeError as exc:  # the machine has no thread left to give
             bulkhead.release()
             raise Crowded(f"{name} could not be called: {exc}") from exc
-        if not done.wait(seconds):
+        with waiting():
+            has_ended = done.wait(seconds)
+        if not has_ended:
             raise DeadlinePassed(f"{name} did not answer within {seconds:g} seconds")
         return call

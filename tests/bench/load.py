@@ -16,7 +16,7 @@ from dataclasses import asdict, dataclass, field
 
 import uvloop
 
-from tests.bench.checkout import request, walk
+from tests.bench.checkout import open_and_pay, request, walk
 
 Script = Generator[bytes, tuple[bytes, bytes], str | None]
 
@@ -163,7 +163,21 @@ def checkout_script(_: Tally, arguments: dict) -> Callable[[], Script]:
     return lambda: walk(arguments["key"], arguments["application"], f"{run}-{letters(next(counter))}")
 
 
-SCRIPTS = {"requests": requests_script, "checkout": checkout_script}
+def payment_script(tally: Tally, arguments: dict) -> Callable[[], Script]:
+    """Open a session and pay it, whatever comes of that. Arguments: key, application."""
+    counter = itertools.count()
+    run = letters(time.time_ns())
+
+    def script() -> Script:
+        name = f"{run}-{letters(next(counter))}"
+        status, answer = yield from open_and_pay(arguments["key"], arguments["application"], name)
+        tally.statuses[status.decode()] = tally.statuses.get(status.decode(), 0) + 1
+        return None if status in (b"200", b"202", b"422") else f"payment: {status.decode()} {answer[:300]!r}"
+
+    return script
+
+
+SCRIPTS = {"requests": requests_script, "checkout": checkout_script, "payment": payment_script}
 
 
 async def run(order: Order) -> Result:

@@ -16,6 +16,7 @@ from handlers.parameters import NotText, query_values, snake_name, text_of
 from handlers.pool import Pool
 from handlers.routes import Routes
 from handlers.schema import BadSpec, Compiler
+from penstock.boundary import waiting
 from penstock.errors import InvalidRequest
 
 
@@ -252,3 +253,44 @@ def test_the_pool_answers_everyone_and_runs_no_more_than_its_threads():
     assert most == 4
     for number, answer in enumerate(answers):
         assert answer == number or (number % 50 == 0 and isinstance(answer, ValueError))
+
+
+def test_threads_that_wait_for_a_provider_hold_up_nobody_and_are_too_many_only_while_they_wait():
+    gate = threading.Event()
+
+    def act(number):
+        if number is None:
+            with waiting():
+                gate.wait(5)
+        return number
+
+    async def race():
+        pool = Pool(threads=2, most_waiting=3)
+        hanging = [asyncio.create_task(pool.run(act, None)) for _ in range(5)]
+        for number in range(20):
+            assert await asyncio.wait_for(pool.run(act, number), 2) == number
+        assert not pool.is_full
+        assert (pool.waiting, len(pool._crew)) == (0, 6), "one for each that waits, and one that works"
+        gate.set()
+        assert await asyncio.gather(*hanging) == [None] * 5
+        for number in range(40):
+            await pool.run(act, number)
+        assert len(pool._crew) == 2
+        pool.close()
+
+    asyncio.run(race())
+
+
+def test_nobody_is_hired_while_nobody_waits():
+    async def race():
+        pool = Pool(threads=2, most_waiting=100)
+
+        def act(_):
+            with waiting():
+                return len(pool._crew)
+
+        sizes = await asyncio.gather(*(pool.run(act, None) for _ in range(2)))
+        pool.close()
+        return sizes
+
+    assert max(asyncio.run(race())) == 2
