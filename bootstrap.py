@@ -22,7 +22,8 @@ from plugins.accounts import AccountDesk
 from plugins.cascade import Cascade
 from plugins.health import Health
 from plugins.health_board import RedisBoard
-from plugins.registry import Registry
+from plugins.quoting import Quoting
+from plugins.registry import Engines, Registry, Sources, assert_distinct
 from storage.database import Database, DatabaseUnavailable
 from storage.engine import open_database
 from storage.identity import Identity
@@ -99,6 +100,7 @@ class House:
     registry: Registry
     cascade: Cascade
     accounts: AccountDesk
+    quoting: Quoting
     tokens: Tokens
     vault: Vault = field(repr=False)
     bell: Bell
@@ -120,6 +122,7 @@ class House:
         self.cascade.health.close()
         self.identity.close()
         self.registry.close()
+        self.quoting.close()
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -139,6 +142,8 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
     tokens = Tokens(keyring, clock, issuer=settings.issuer)
     pm = manager.load((BuiltinIssuer(tokens.dashboard), *plugins))
     registry = Registry(pm, clock=clock, defaults=_sandbox_defaults(settings))
+    engines, sources = Engines(pm, clock=clock), Sources(pm, clock=clock)
+    assert_distinct(registry, engines, sources)
     database = open_database(settings.database_url, pool_size=settings.threads + _BESIDE)
     vault = Vault(keyring.masters)
     bell = Bell()
@@ -155,6 +160,7 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
         registry=registry,
         cascade=Cascade(registry, pm, health=_health(settings, work, clock)),
         accounts=AccountDesk(registry),
+        quoting=Quoting(engines, sources, clock),
         tokens=tokens,
         vault=vault,
         bell=bell,

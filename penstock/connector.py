@@ -8,7 +8,7 @@ nobody knows, and no other provider is tried.
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass, field
-from typing import Any, ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal, Protocol
 
 import httpx
 
@@ -92,21 +92,45 @@ class Context:
     environment: EnvironmentKind = "sandbox"
 
 
-class PaymentConnector(ABC):
-    """One provider. An instance serves one configured account, from many threads; it keeps no state between calls.
+class Claims(Protocol):
+    """What every kind of provider claims or does not."""
 
-    ``name`` is what a connection names (lower case, an identifier); ``settings_schema`` is a JSON Schema for one
-    account's settings, from which the form, the check and the docs come. ``environments`` says where it may be used.
+    @property
+    def verify(self) -> bool:
+        """Whether credentials can be tried."""
+        ...
+
+
+class Provider(ABC):
+    """Somebody outside who is asked: for money, for a tax, for a shipping rate.
+
+    An instance serves one configured account, from many threads; it keeps no state between calls. ``name`` is what a
+    connection names (lower case, an identifier, unlike any other plugin's of any kind); ``settings_schema`` is a JSON
+    Schema for one account's settings, from which the form, the check and the docs come. ``environments`` says where
+    it may be used.
     """
 
     name: ClassVar[str]
     display_name: ClassVar[str]
-    capabilities: ClassVar[Capabilities]
+    capabilities: ClassVar[Claims]
     settings_schema: ClassVar[Mapping[str, Any]]
     environments: ClassVar[frozenset[EnvironmentKind]] = frozenset({"production", "sandbox"})
 
     def __init__(self, ctx: Context) -> None:
         self.ctx = ctx
+
+    def verify_account(self) -> None:
+        """Return if the provider accepts the settings' credentials; raise `BadCredentials` if it refuses them."""
+        raise NotClaimed(f"{self.name} does not verify its account")
+
+    def __repr__(self) -> str:
+        return f"<{type(self).__name__} {self.name}>"
+
+
+class PaymentConnector(Provider):
+    """One payment provider."""
+
+    capabilities: ClassVar[Capabilities]
 
     @abstractmethod
     def charge(self, request: ChargeRequest) -> Outcome:
@@ -144,10 +168,6 @@ class PaymentConnector(ABC):
         """Check the sender of a message and return what it hints at. Raises `Forged`; calls nobody for us."""
         raise NotClaimed(f"{self.name} reads no webhooks ({len(delivery.body)} bytes)")
 
-    def verify_account(self) -> None:
-        """Return if the provider accepts the settings' credentials; raise `BadCredentials` if it refuses them."""
-        raise NotClaimed(f"{self.name} does not verify its account")
-
     def takes_token(self, token: str) -> bool:
         """Whether this provider could use the token: False for one that is bound to somebody else. Calls nobody."""
         return bool(token)
@@ -168,9 +188,6 @@ class PaymentConnector(ABC):
     def open_widget(self, request: WidgetRequest) -> Widget:
         """Return a token with which the buyer's browser opens the provider's widget, for this session and amount only."""
         raise NotClaimed(f"{self.name} has no widget ({request.session_id})")
-
-    def __repr__(self) -> str:
-        return f"<{type(self).__name__} {self.name}>"
 
 
 CLAIMED_VERBS: Final = (
@@ -198,3 +215,13 @@ def unkept_claims(connector: type[PaymentConnector]) -> list[str]:
         if has and not getattr(connector.capabilities, claim):
             faults.append(f"it has {verb}() and does not claim {claim}")
     return faults
+
+
+def unkept_verify(provider: type[Provider]) -> list[str]:
+    """Return, in sentences, where the claim to verify accounts and the verb differ: the one that every kind has."""
+    has = provider.verify_account is not Provider.verify_account
+    if provider.capabilities.verify and not has:
+        return ["it claims verify and has no verify_account()"]
+    if has and not provider.capabilities.verify:
+        return ["it has verify_account() and does not claim verify"]
+    return []

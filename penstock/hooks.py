@@ -12,7 +12,9 @@ import pluggy
 
 from penstock.caller import Scope
 from penstock.connector import PaymentConnector
+from penstock.rate_source import RateSource
 from penstock.request import ChargeRequest
+from penstock.tax_engine import TaxEngine
 
 hookspec = pluggy.HookspecMarker("penstock")
 hookimpl = pluggy.HookimplMarker("penstock")
@@ -64,6 +66,18 @@ class Event:
 @hookspec
 def penstock_payment_connectors() -> Iterable[type[PaymentConnector]]:
     """Offer payment connectors. The host builds one object per configured account."""
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_tax_engines() -> Iterable[type[TaxEngine]]:
+    """Offer tax engines. The host builds one object per configured account."""
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_rate_sources() -> Iterable[type[RateSource]]:
+    """Offer sources of shipping rates. The host builds one object per configured account."""
     raise NotImplementedError
 
 

@@ -18,6 +18,8 @@ from penstock.outcome import (
     RejectKind,
     Widget,
 )
+from penstock.place import Detail, Place
+from penstock.rate_source import Parcel, RateAnswer, RateClaims, RateRequest, RatesOffered, RateSource, ShippingRate
 from penstock.request import (
     CaptureRequest,
     ChargeRequest,
@@ -30,8 +32,22 @@ from penstock.request import (
     WebhookDelivery,
     WidgetRequest,
 )
+from penstock.source import Refused
+from penstock.tax_engine import (
+    PartRates,
+    PartTaxes,
+    RatesFound,
+    TaxableLine,
+    TaxAnswer,
+    TaxClaims,
+    TaxEngine,
+    TaxesCalculated,
+    TaxRequest,
+)
+from penstock.totals import SHIPPING, Rate
 
 __all__ = [
+    "SHIPPING",
     "Approved",
     "BadCredentials",
     "Capabilities",
@@ -41,6 +57,7 @@ __all__ = [
     "Context",
     "DeclineKind",
     "Declined",
+    "Detail",
     "Done",
     "Event",
     "FollowUp",
@@ -54,15 +71,34 @@ __all__ = [
     "NotMine",
     "NotSent",
     "Outcome",
+    "Parcel",
+    "PartRates",
+    "PartTaxes",
     "PaymentConnector",
     "PaymentMethod",
     "Pending",
+    "Place",
     "ProxyState",
     "ProxyTransaction",
+    "Rate",
+    "RateAnswer",
+    "RateClaims",
+    "RateRequest",
+    "RateSource",
+    "RatesFound",
+    "RatesOffered",
     "RefundRequest",
+    "Refused",
     "RejectKind",
     "Rejected",
     "ResumeRequest",
+    "ShippingRate",
+    "TaxAnswer",
+    "TaxClaims",
+    "TaxEngine",
+    "TaxRequest",
+    "TaxableLine",
+    "TaxesCalculated",
     "VoidRequest",
     "WebhookDelivery",
     "Widget",

@@ -41,6 +41,23 @@ class Call(Generic[T]):
                 self.text = str(exc)[:_TEXT]
 
 
+class Running(Generic[T]):
+    """A call that was begun and may not have ended yet."""
+
+    def __init__(self, name: str, call: Call[T], done: Event) -> None:
+        self._name = name
+        self._call = call
+        self._done = done
+
+    def wait(self, seconds: float) -> Call[T]:
+        """Return how the call ended. Raises `DeadlinePassed` where it has not within so many seconds."""
+        with waiting():
+            has_ended = self._done.wait(seconds)
+        if not has_ended:
+            raise DeadlinePassed(f"{self._name} did not answer within {seconds:g} seconds")
+        return self._call
+
+
 class Guard:
     """Runs calls in daemon threads, at most ``places`` at a time for each name.
 
@@ -57,6 +74,10 @@ class Guard:
 
         Raises `CalledInsideTransaction`, `Crowded` before it calls, `DeadlinePassed` after ``seconds``.
         """
+        return self.start(name, work).wait(seconds)
+
+    def start(self, name: str, work: Callable[[], T]) -> Running[T]:
+        """Call ``work`` and do not wait for it. Raises `CalledInsideTransaction`, and `Crowded` before it calls."""
         assert_no_transaction()
         with self._lock:
             bulkhead = self._bulkheads[name]
@@ -75,8 +96,4 @@ class Guard:
         except RuntimeError as exc:  # the machine has no thread left to give
             bulkhead.release()
             raise Crowded(f"{name} could not be called: {exc}") from exc
-        with waiting():
-            has_ended = done.wait(seconds)
-        if not has_ended:
-            raise DeadlinePassed(f"{name} did not answer within {seconds:g} seconds")
-        return call
+        return Running(name, call, done)

@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
-from penstock.connector import PaymentConnector
+from penstock.connector import Provider
 from penstock.outcome import BrokenPromise
 from plugins.guard import Call
 from plugins.manager import masked
@@ -22,7 +22,7 @@ def told(ended: Call[Any], secrets: Iterable[str]) -> str:
     return "".join(c if c.isprintable() else " " for c in f"{name}: {text}")[:300]
 
 
-def texts(connector: PaymentConnector) -> list[str]:
+def texts(connector: Provider) -> list[str]:
     """Return every text among a connector's settings that is long enough to be a secret."""
     found: list[str] = []
     queue: list[Any] = [connector.ctx.settings]

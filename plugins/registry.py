@@ -1,45 +1,41 @@
-"""The payment connectors that are offered, by name, and the objects built from them for configured accounts."""
+"""The three kinds of provider that plugins offer: payment connectors, tax engines and rate sources.
 
-import inspect
-import re
-from collections import OrderedDict
+A name is one plugin's, whatever its kind: a connection names no more than that.
+"""
+
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from threading import Lock
 from typing import Any, Final
 
 import httpx
-import jsonschema_rs
 import pluggy
 
 from connectors import http
 from penstock.clock import Clock
-from penstock.connector import Capabilities, Context, PaymentConnector, unkept_claims
-from penstock.verdict import Connection
+from penstock.connector import Capabilities, PaymentConnector, Provider, unkept_claims, unkept_verify
+from penstock.rate_source import RateClaims, RateSource
+from penstock.tax_engine import TaxClaims, TaxEngine
 from plugins.manager import BrokenPlugin
+from plugins.shelf import Kind, SettingsFault, Shelf, UnusableConnection, classes_of
 
-_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
-_KEPT: Final = 1024
+__all__ = [
+    "Engines",
+    "Registry",
+    "SettingsFault",
+    "Sources",
+    "UnusableConnection",
+    "assert_distinct",
+    "connector_classes",
+]
+
+PAYMENT: Final[Kind[PaymentConnector]] = Kind(
+    "penstock_payment_connectors", "payment connector", PaymentConnector, Capabilities, unkept_claims
+)
+TAX: Final[Kind[TaxEngine]] = Kind("penstock_tax_engines", "tax engine", TaxEngine, TaxClaims, unkept_verify)
+RATES: Final[Kind[RateSource]] = Kind("penstock_rate_sources", "rate source", RateSource, RateClaims, unkept_verify)
 
 
-class UnusableConnection(Exception):
-    """A connection cannot be used: unknown connector, wrong environment, or settings that do not fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsFault:
-    """One thing wrong with an account's settings: a JSON pointer, a word and a sentence for it. Never the value."""
-
-    pointer: str
-    message: str
-    code: str = "schema"
-
-
-class Registry:
-    """Connector classes by name. Raises `BrokenPlugin` at the start for a class that cannot be what it says.
-
-    ``defaults`` are settings by connector name, for accounts that leave them out.
-    """
+class Registry(Shelf[PaymentConnector]):
+    """The payment connectors."""
 
     def __init__(
         self,
@@ -49,138 +45,47 @@ class Registry:
         client: Callable[[], httpx.Client] = http.client,
         defaults: Mapping[str, Mapping[str, Any]] | None = None,
     ) -> None:
-        self._clock = clock
-        self._defaults = defaults or {}
-        self._client = client
-        self._clients: dict[str, httpx.Client] = {}
-        self._built: OrderedDict[str, tuple[Connection, PaymentConnector]] = OrderedDict()
-        self._lock = Lock()
-        self._classes = connector_classes(pm)
-        self._validators = {
-            name: jsonschema_rs.validator_for(dict(cls.settings_schema)) for name, cls in self._classes.items()
-        }
-
-    def names(self) -> list[str]:
-        """Return the names of all connectors, sorted."""
-        return sorted(self._classes)
-
-    def get(self, name: str) -> type[PaymentConnector] | None:
-        """Return the connector class of this name, or None."""
-        return self._classes.get(name)
-
-    def settings_faults(self, name: str, settings: Mapping[str, Any]) -> list[SettingsFault]:
-        """Return what is wrong with an account's settings. Raises `UnusableConnection` for an unknown connector."""
-        if name not in self._validators:
-            raise UnusableConnection(f"no plugin offers a connector named {name!r}")
-        return [_fault(error) for error in self._validators[name].iter_errors(dict(settings))]
-
-    def account_faults(self, connection: Connection) -> list[SettingsFault]:
-        """Return what is wrong with the settings that an account would be built with, this house's defaults included.
-
-        Raises `UnusableConnection` for an unknown connector.
-        """
-        return self.settings_faults(connection.connector, self._settings_of(connection))
-
-    def _settings_of(self, connection: Connection) -> dict[str, Any]:
-        return {**self._defaults.get(connection.connector, {}), **connection.settings}
-
-    def build(self, connection: Connection) -> PaymentConnector:
-        """Return the object for a connection; the same one until the connection changes.
-
-        Raises `UnusableConnection`, whose text holds no setting's value.
-        """
-        with self._lock:
-            kept = self._built.get(connection.id)
-            if kept is not None and kept[0] == connection:
-                self._built.move_to_end(connection.id)
-                return kept[1]
-        built = self._new(connection)
-        with self._lock:
-            self._built[connection.id] = (connection, built)
-            while len(self._built) > _KEPT:
-                self._built.popitem(last=False)
-        return built
-
-    def close(self) -> None:
-        """Close the connectors' HTTP clients."""
-        with self._lock:
-            clients, self._clients = list(self._clients.values()), {}
-        for one in clients:
-            one.close()
-
-    def _new(self, connection: Connection) -> PaymentConnector:
-        if not connection.is_readable:
-            raise UnusableConnection(
-                "its settings cannot be opened: they were altered or moved, or a master key is gone"
-            )
-        cls = self.get(connection.connector)
-        if cls is None:
-            raise UnusableConnection(f"no plugin offers a connector named {connection.connector!r}")
-        if connection.environment not in cls.environments:
-            raise UnusableConnection(f"{cls.name} is not for a {connection.environment} environment")
-        settings = self._settings_of(connection)
-        faults = self.settings_faults(cls.name, settings)
-        if faults:
-            raise UnusableConnection(f"{cls.name}: settings{faults[0].pointer}: {faults[0].message}")
-        lent = Context(settings, self._http_for(cls.name), self._clock, connection.environment)
-        try:
-            return cls(lent)
-        except Exception as exc:
-            raise UnusableConnection(f"{cls.name} could not be built: {type(exc).__name__}") from exc
-
-    def _http_for(self, name: str) -> httpx.Client:
-        # One client per connector: a provider that keeps all its connections busy takes none of another's.
-        with self._lock:
-            if name not in self._clients:
-                self._clients[name] = self._client()
-            return self._clients[name]
+        super().__init__(PAYMENT, pm, clock=clock, client=client, defaults=defaults)
 
 
-def _fault(error: jsonschema_rs.ValidationError) -> SettingsFault:
-    rule = str(error.schema_path[-1]) if error.schema_path else "schema"
-    # Most of the validator's own sentences repeat the value, and the value may be a secret.
-    message = error.message if rule in ("required", "additionalProperties") else f"it does not fit the schema ({rule})"
-    place = [*error.instance_path, *([error.kind.as_dict()["property"]] if rule == "required" else ())]
-    code = (
-        "unrecognized_keys" if rule == "additionalProperties" else re.sub("[A-Z]", lambda x: f"_{x[0].lower()}", rule)
-    )
-    return SettingsFault("".join(f"/{_escaped(part)}" for part in place), message, code)
+class Engines(Shelf[TaxEngine]):
+    """The tax engines."""
+
+    def __init__(
+        self, pm: pluggy.PluginManager, *, clock: Clock, client: Callable[[], httpx.Client] = http.client
+    ) -> None:
+        super().__init__(TAX, pm, clock=clock, client=client)
 
 
-def _escaped(part: object) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
+class Sources(Shelf[RateSource]):
+    """The sources of shipping rates."""
+
+    def __init__(
+        self, pm: pluggy.PluginManager, *, clock: Clock, client: Callable[[], httpx.Client] = http.client
+    ) -> None:
+        super().__init__(RATES, pm, clock=clock, client=client)
 
 
 def connector_classes(pm: pluggy.PluginManager) -> dict[str, type[PaymentConnector]]:
-    """Return every offered connector class by name. Raises `BrokenPlugin` for one that cannot be what it says."""
-    found: dict[str, type[PaymentConnector]] = {}
-    for offered in pm.hook.penstock_payment_connectors():
-        for cls in offered:
-            _check(cls)
-            other = found.setdefault(cls.name, cls)
-            if other is not cls:
-                raise BrokenPlugin(f"{cls.__module__} and {other.__module__} both offer a connector named {cls.name!r}")
-    return found
+    """Return every offered payment connector by name. Raises `BrokenPlugin` for one that cannot be what it says."""
+    return classes_of(PAYMENT, pm)
 
 
-def _check(cls: object) -> None:
-    if not (isinstance(cls, type) and issubclass(cls, PaymentConnector)):
-        raise BrokenPlugin(f"{cls!r} was offered as a payment connector and is not a subclass of PaymentConnector")
-    where = f"{cls.__module__}.{cls.__qualname__}"
-    if inspect.isabstract(cls):
-        raise BrokenPlugin(f"{where} lacks {', '.join(sorted(cls.__abstractmethods__))}")
-    for attribute, kind in (
-        ("name", str),
-        ("display_name", str),
-        ("capabilities", Capabilities),
-        ("settings_schema", Mapping),
-    ):
-        if not isinstance(getattr(cls, attribute, None), kind):
-            raise BrokenPlugin(f"{where}: {attribute} is missing or not a {kind.__name__}")
-    if not _NAME.fullmatch(cls.name):
-        raise BrokenPlugin(f"{where}: the name {cls.name!r} is not lower case letters, digits and underscores")
-    if not jsonschema_rs.meta.is_valid(dict(cls.settings_schema)):
-        raise BrokenPlugin(f"{where}: settings_schema is not a JSON Schema")
-    faults = unkept_claims(cls)
-    if faults:
-        raise BrokenPlugin(f"{where}: {'; '.join(faults)}")
+def engine_classes(pm: pluggy.PluginManager) -> dict[str, type[TaxEngine]]:
+    """Return every offered tax engine by name. Raises `BrokenPlugin` for one that cannot be what it says."""
+    return classes_of(TAX, pm)
+
+
+def source_classes(pm: pluggy.PluginManager) -> dict[str, type[RateSource]]:
+    """Return every offered rate source by name. Raises `BrokenPlugin` for one that cannot be what it says."""
+    return classes_of(RATES, pm)
+
+
+def assert_distinct(*shelves: Shelf[Any]) -> None:
+    """Raise `BrokenPlugin` where two plugins of different kinds have one name."""
+    seen: dict[str, type[Provider]] = {}
+    for shelf in shelves:
+        for name in shelf.names():
+            cls = shelf.get(name)
+            if cls is not None and (other := seen.setdefault(name, cls)) is not cls:
+                raise BrokenPlugin(f"{cls.__module__} and {other.__module__} both offer something named {name!r}")

@@ -14,11 +14,14 @@ from penstock.connector import Capabilities, PaymentConnector
 from penstock.hooks import Event, Identity, InvalidToken, NotMine, hookimpl
 from penstock.money import Money
 from penstock.outcome import Approved
+from penstock.rate_source import RateClaims, RateSource
 from penstock.request import ChargeRequest
+from penstock.source import Refused
+from penstock.tax_engine import TaxClaims, TaxEngine
 from plugins.cascade import Cascade, Connection
 from plugins.listeners import tell
 from plugins.manager import BrokenPlugin, identity_verifiers, load
-from plugins.registry import Registry
+from plugins.registry import Engines, Registry, Sources
 
 DOCS = Path(__file__).parents[2] / "docs/hooks.md"
 HOOKS = sorted(name for name in vars(hooks) if name.startswith("penstock_"))
@@ -64,6 +67,36 @@ def test_hook_penstock_payment_connectors():
     registry = Registry(load((connectors(Plain),), entry_points=False), clock=SystemClock())
     assert registry.get("plain") is Plain
     assert {"plain", "sandbox", "sandbox_b"} <= set(registry.names())
+
+
+class Engine(TaxEngine):
+    name = "plain_tax"
+    display_name = "Plain tax"
+    capabilities = TaxClaims(None)
+    settings_schema = {"type": "object"}  # noqa: RUF012  as a stranger writes it
+
+    def calculate(self, request):
+        return Refused("not_served")
+
+
+class Source(RateSource):
+    name = "plain_post"
+    display_name = "Plain post"
+    capabilities = RateClaims()
+    settings_schema = {"type": "object"}  # noqa: RUF012  as a stranger writes it
+
+    def quote(self, request):
+        return Refused("not_served")
+
+
+def test_hook_penstock_tax_engines():
+    engines = Engines(load((plugin(penstock_tax_engines=lambda: [Engine]),), entry_points=False), clock=SystemClock())
+    assert engines.get("plain_tax") is Engine
+
+
+def test_hook_penstock_rate_sources():
+    sources = Sources(load((plugin(penstock_rate_sources=lambda: [Source]),), entry_points=False), clock=SystemClock())
+    assert sources.get("plain_post") is Source
 
 
 def test_hook_penstock_rank():
