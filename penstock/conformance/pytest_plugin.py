@@ -18,6 +18,9 @@ _PARTS: Final = (
     "messages",
     "operations",
     "provider",
+    "rates",
+    "sources",
+    "taxes",
 )
 _KIT: Final = tuple(f"penstock.conformance.{part}" for part in _PARTS)
 
@@ -53,19 +56,12 @@ def live(request: pytest.FixtureRequest) -> Iterator[Any]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leave out the kit's tests about what a connector does not claim.
+    """Leave out the kit's tests about what is not claimed.
 
     With ``--live`` only the tests that go out are left, without it only those that do not.
     """
-    bench = sys.modules.get("penstock.conformance.bench")
-    if bench is None:
-        return
     is_live = config.getoption("live") is not None
-    unclaimed = [
-        item
-        for item in items
-        if _is_kits(item, bench) and (item.name.startswith(_LIVE) != is_live or not _is_claimed(item, bench))
-    ]
+    unclaimed = [item for item in items if not _is_wanted(item, is_live=is_live)]
     if unclaimed:
         config.hook.pytest_deselected(items=unclaimed)
         gone = set(unclaimed)
@@ -73,20 +69,16 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 
 
 def pytest_collection_finish(session: pytest.Session) -> None:
-    """Note which connectors are about to be tested."""
-    bench = sys.modules.get("penstock.conformance.bench")
-    session.config.stash[_tested] = {
-        item.nodeid.rsplit("::", 1)[0]: getattr(item, "cls").connector  # noqa: B009  only a test in a class has one
-        for item in session.items
-        if bench is not None and _is_kits(item, bench)
-    }
+    """Note which connectors, engines and sources are about to be tested."""
+    found = {item.nodeid.rsplit("::", 1)[0]: _tried(item) for item in session.items}
+    session.config.stash[_tested] = {place: cls for place, cls in found.items() if cls is not None}
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
 def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> Generator[None, None, None]:
-    """Write what each tested connector claims, and how the kit judged it; below the list of what failed."""
+    """Write what each of them claims, and how the kit judged it; below the list of what failed."""
     yield
     found = config.stash.get(_tested, {})
     if not found:
@@ -101,12 +93,24 @@ def pytest_terminal_summary(
             terminalreporter.line(line)
 
 
-def _is_kits(item: pytest.Item, bench: Any) -> bool:
+def _tried(item: Any) -> Any:
+    """Return the class that a test of the kit tries, or None for a test that is none of the kit's."""
     cls = getattr(item, "cls", None)
-    return isinstance(cls, type) and issubclass(cls, bench.Bench) and hasattr(cls, "connector")
+    for part, root, attribute in (("bench", "Bench", "connector"), ("sources", "SourceBench", "provider")):
+        loaded = sys.modules.get(f"penstock.conformance.{part}")
+        if loaded is not None and isinstance(cls, type) and issubclass(cls, getattr(loaded, root)):
+            return getattr(cls, attribute, None)
+    return None
 
 
-def _is_claimed(item: Any, bench: Any) -> bool:
+def _is_wanted(item: Any, *, is_live: bool) -> bool:
+    tried = _tried(item)
+    if tried is None:
+        return True
+    if item.name.startswith(_LIVE) != is_live:
+        return False
+    sources = sys.modules.get("penstock.conformance.sources")
+    if sources is not None and issubclass(item.cls, sources.SourceBench):
+        return bool(sources.is_wanted(item.cls, item.function))
     operation = item.callspec.params.get("operation") if hasattr(item, "callspec") else None
-    claimed: bool = bench.is_claimed(item.cls.connector, item.function, operation)
-    return claimed
+    return bool(sys.modules["penstock.conformance.bench"].is_claimed(tried, item.function, operation))

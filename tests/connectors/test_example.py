@@ -1,4 +1,4 @@
-"""The outside example is what a stranger reads first: its own tests run as a stranger runs them."""
+"""The outside examples are what a stranger reads first: their own tests run as a stranger runs them."""
 
 import os
 import re
@@ -7,14 +7,15 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
-EXAMPLE = ROOT / "examples/acmepay"
 
 
-def test_the_example_passes_the_kit_and_its_own_tests():
-    path = os.pathsep.join([str(EXAMPLE / "src"), str(ROOT)])
+def ran_alone(name):
+    """Run an example's tests in its own folder, and return what pytest said."""
+    example = ROOT / "examples" / name
+    path = os.pathsep.join([str(example / "src"), str(ROOT)])
     ran = subprocess.run(
         [sys.executable, "-W", "error", "-m", "pytest", "-p", "no:cacheprovider", "tests"],
-        cwd=EXAMPLE,
+        cwd=example,
         env={**os.environ, "PYTHONPATH": path},
         capture_output=True,
         text=True,
@@ -22,6 +23,18 @@ def test_the_example_passes_the_kit_and_its_own_tests():
         check=False,
     )
     assert ran.returncode == 0, ran.stdout[-4000:] + ran.stderr[-2000:]
-    assert re.search(r"acmepay: \d+ passed, 0 failed", ran.stdout)
-    survived, cells = map(int, re.search(r"faults +(\d+) of (\d+) cells survived", ran.stdout).groups())
+    return ran.stdout
+
+
+def test_the_example_passes_the_kit_and_its_own_tests():
+    said = ran_alone("acmepay")
+    assert re.search(r"acmepay: \d+ passed, 0 failed", said)
+    survived, cells = map(int, re.search(r"faults +(\d+) of (\d+) cells survived", said).groups())
     assert survived == cells > 100
+
+
+def test_the_example_of_a_rate_source_and_a_tax_engine_passes_theirs():
+    said = ran_alone("acmepost")
+    assert re.search(r"acmepost: \d+ passed, 0 failed", said)
+    assert re.search(r"acmetax: \d+ passed, 0 failed", said)
+    assert said.count("14 of 14 cells survived") == 2
