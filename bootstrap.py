@@ -23,7 +23,7 @@ from plugins.cascade import Cascade
 from plugins.health import Health
 from plugins.health_board import RedisBoard
 from plugins.quoting import Quoting
-from plugins.registry import Engines, Registry, Sources, assert_distinct
+from plugins.registry import Engines, Registry, Sources, every_class
 from storage.database import Database, DatabaseUnavailable
 from storage.engine import open_database
 from storage.identity import Identity
@@ -143,7 +143,7 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
     pm = manager.load((BuiltinIssuer(tokens.dashboard), *plugins))
     registry = Registry(pm, clock=clock, defaults=_sandbox_defaults(settings))
     engines, sources = Engines(pm, clock=clock), Sources(pm, clock=clock)
-    assert_distinct(registry, engines, sources)
+    every_class(pm)
     database = open_database(settings.database_url, pool_size=settings.threads + _BESIDE)
     vault = Vault(keyring.masters)
     bell = Bell()

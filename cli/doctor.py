@@ -66,7 +66,7 @@ def _show_plugins(out: Console, found: Report) -> None:
     for row in found.plugins:
         out.print(f"  {row.name}  [dim]{row.distribution} {row.version}: {', '.join(row.hooks)}[/]")
     for connector in found.connectors:
-        out.print(f"  connector [cyan]{connector.name}[/]: {connector.claims}")
+        out.print(f"  {connector.word} [cyan]{connector.name}[/]: {connector.claims}")
         taken = ", ".join(connector.settings) or "none"
         out.print(f"    [dim]for {' and '.join(connector.environments)}; settings: {taken}[/]")
     out.print()

@@ -27,6 +27,7 @@ from penstock.request import (
 )
 
 EnvironmentKind = Literal["production", "sandbox"]
+ProviderKind = Literal["payment", "tax", "shipping"]
 
 
 class NotSent(Exception):
@@ -110,6 +111,7 @@ class Provider(ABC):
     it may be used.
     """
 
+    kind: ClassVar[ProviderKind]
     name: ClassVar[str]
     display_name: ClassVar[str]
     capabilities: ClassVar[Claims]
@@ -130,6 +132,7 @@ class Provider(ABC):
 class PaymentConnector(Provider):
     """One payment provider."""
 
+    kind = "payment"
     capabilities: ClassVar[Capabilities]
 
     @abstractmethod

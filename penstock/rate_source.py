@@ -100,6 +100,7 @@ RateAnswer = RatesOffered | Refused
 class RateSource(Provider):
     """One source of shipping rates. An instance serves one configured account, from many threads; see `Provider`."""
 
+    kind = "shipping"
     capabilities: ClassVar[RateClaims]
 
     @abstractmethod

@@ -129,6 +129,7 @@ TaxAnswer = RatesFound | TaxesCalculated | Refused
 class TaxEngine(Provider):
     """One source of taxes. An instance serves one configured account, from many threads; see `Provider`."""
 
+    kind = "tax"
     capabilities: ClassVar[TaxClaims]
 
     @abstractmethod

@@ -10,14 +10,17 @@ from typing import Final
 
 import pluggy
 
-from penstock.connector import Capabilities, PaymentConnector
+from penstock.connector import Capabilities, Claims, Provider
+from penstock.rate_source import RateClaims
+from penstock.tax_engine import TaxClaims
 from plugins.manager import BrokenPlugin, installed, load
-from plugins.registry import connector_classes
+from plugins.registry import every_class
 
 ROOMS: Final = ("spec", "handlers", "connectors", "plugins", "storage", "jobs", "pages", "cli", "bootstrap")
 """Import names that are plain words and ours inside the server's process."""
 
 OWN: Final = "penstock"
+_WORDS: Final = {"payment": "connector", "tax": "tax engine", "shipping": "rate source"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +36,10 @@ class PluginRow:
 
 @dataclass(frozen=True, slots=True)
 class ConnectorRow:
-    """One connector, where it may be used, what it claims, in words, and its settings (the required ones with a star)."""
+    """One connector, tax engine or rate source (``word``): where it may be used, what it claims, in words, its settings.
+
+    The required settings have a star.
+    """
 
     name: str
     display_name: str
@@ -41,6 +47,7 @@ class ConnectorRow:
     claims: str
     environments: tuple[str, ...]
     settings: tuple[str, ...]
+    word: str = "connector"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +64,7 @@ def report(version: str, *, extra: Iterable[object] = ()) -> Report:
     faults = clashes()
     try:
         pm = load(extra)
-        classes = connector_classes(pm)
+        classes = every_class(pm)
     except BrokenPlugin as exc:
         return Report((), (), (*faults, str(exc)))
     origins = _origins(version)
@@ -66,20 +73,41 @@ def report(version: str, *, extra: Iterable[object] = ()) -> Report:
     return Report(sorted(plugins, key=lambda row: row.name), rows, faults)
 
 
-def claims(capabilities: Capabilities) -> str:
-    """Say in words what a connector claims."""
-    held = capabilities.currencies
-    currencies = "every currency" if held is None else ", ".join(sorted(held))
+def claims(capabilities: Claims) -> str:
+    """Say in words what a connector, an engine or a source claims."""
+    match capabilities:
+        case Capabilities():
+            return _of_payments(capabilities)
+        case TaxClaims():
+            kinds = " and ".join(word for word in ("inclusive", "exclusive") if getattr(capabilities, word))
+            return f"taxes in {_every(capabilities.countries, 'country')}, {kinds} prices, {_money(capabilities.currencies)}"
+        case RateClaims():
+            to = _every(capabilities.destinations, "country")
+            return f"rates to {to}, up to {capabilities.most_parcels} parcels, {_money(capabilities.currencies)}"
+    return ""
+
+
+def _every(held: frozenset[str] | None, what: str) -> str:
+    return f"every {what}" if held is None else ", ".join(sorted(held))
+
+
+def _money(held: frozenset[str] | None) -> str:
+    return f"in {_every(held, 'currency')}"
+
+
+def _of_payments(capabilities: Capabilities) -> str:
     flags = [name for name in type(capabilities).__slots__ if getattr(capabilities, name) is True]
-    return f"{', '.join(sorted(capabilities.methods))} in {currencies}; {', '.join(flags) or 'nothing more'}"
+    methods = ", ".join(sorted(capabilities.methods))
+    return f"{methods} {_money(capabilities.currencies)}; {', '.join(flags) or 'nothing more'}"
 
 
-def _connector_row(cls: type[PaymentConnector]) -> ConnectorRow:
+def _connector_row(cls: type[Provider]) -> ConnectorRow:
     schema = cls.settings_schema
     needed = schema.get("required", ())
     settings = tuple(f"{name}{'*' if name in needed else ''}" for name in schema.get("properties", ()))
     where = tuple(sorted(cls.environments))
-    return ConnectorRow(cls.name, cls.display_name, cls.__module__, claims(cls.capabilities), where, settings)
+    said = claims(cls.capabilities)
+    return ConnectorRow(cls.name, cls.display_name, cls.__module__, said, where, settings, _WORDS[cls.kind])
 
 
 def clashes(names: Sequence[str] = ROOMS, places: Sequence[str] | None = None) -> tuple[str, ...]:
@@ -111,7 +139,7 @@ def _origins(version: str) -> dict[str, tuple[str, str]]:
 def _plugin_row(
     pm: pluggy.PluginManager,
     plugin: object,
-    classes: dict[str, type[PaymentConnector]],
+    classes: dict[str, type[Provider]],
     origins: dict[str, tuple[str, str]],
 ) -> PluginRow:
     name = plugin.__name__ if isinstance(plugin, ModuleType) else str(pm.get_name(plugin))

@@ -23,7 +23,6 @@ __all__ = [
     "SettingsFault",
     "Sources",
     "UnusableConnection",
-    "assert_distinct",
     "connector_classes",
 ]
 
@@ -81,11 +80,11 @@ def source_classes(pm: pluggy.PluginManager) -> dict[str, type[RateSource]]:
     return classes_of(RATES, pm)
 
 
-def assert_distinct(*shelves: Shelf[Any]) -> None:
-    """Raise `BrokenPlugin` where two plugins of different kinds have one name."""
-    seen: dict[str, type[Provider]] = {}
-    for shelf in shelves:
-        for name in shelf.names():
-            cls = shelf.get(name)
-            if cls is not None and (other := seen.setdefault(name, cls)) is not cls:
+def every_class(pm: pluggy.PluginManager) -> dict[str, type[Provider]]:
+    """Return every offered class of every kind by name. Raises `BrokenPlugin`, also for two of one name."""
+    found: dict[str, type[Provider]] = {}
+    for classes in (connector_classes(pm), engine_classes(pm), source_classes(pm)):
+        for name, cls in classes.items():
+            if (other := found.setdefault(name, cls)) is not cls:
                 raise BrokenPlugin(f"{cls.__module__} and {other.__module__} both offer something named {name!r}")
+    return found

@@ -35,7 +35,7 @@ from penstock.verdict import Connection
 from plugins.answers import Answers
 from plugins.manager import BrokenPlugin, load
 from plugins.quoting import MOST_SOURCES, Quoting
-from plugins.registry import Engines, Registry, Sources, assert_distinct
+from plugins.registry import Engines, Sources, every_class
 
 NOON = datetime(2030, 1, 2, 12, tzinfo=UTC)
 SECRET = "sk_live_VERYSECRET42"
@@ -494,13 +494,9 @@ def test_a_rate_that_is_free_says_so():
 
 
 def test_two_plugins_of_different_kinds_cannot_have_one_name():
-    clock = StandingClock(NOON)
-    pm = load(
-        (Offering([scripted(Engine, "same", answering(None))], [scripted(Source, "same", answering(None))]),),
-        entry_points=False,
-    )
+    engine, source = scripted(Engine, "same", answering(None)), scripted(Source, "same", answering(None))
     with pytest.raises(BrokenPlugin, match="'same'"):
-        assert_distinct(Registry(pm, clock=clock), Engines(pm, clock=clock), Sources(pm, clock=clock))
+        every_class(load((Offering([engine], [source]),), entry_points=False))
 
 
 BROKEN = {

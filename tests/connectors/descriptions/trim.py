@@ -22,7 +22,28 @@ GR4VY_LICENCE = "MIT, Gr4vy, github.com/gr4vy/gr4vy-openapi at 46a9b4a"
 STRIPE_LICENCE = "MIT, Stripe, github.com/stripe/openapi (API 2023-10-16), cut up by github.com/api-evangelist/stripe"
 ADYEN_LICENCE = "MIT, Adyen, github.com/Adyen/adyen-openapi at aa014f0"
 
+UPS_LICENCE = "MIT, UPS, github.com/UPS-API/api-documentation at e6f36df"
+
 SOURCES = {
+    "stripe_tax": {
+        "file": "stripe/slices/tax-openapi-original.yml",
+        "licence": STRIPE_LICENCE,
+        "operations": [
+            "POST /v1/tax/calculations",
+            "GET /v1/tax/calculations/{calculation}/line_items",
+            "GET /v1/tax/settings",
+        ],
+    },
+    "ups_rating": {
+        "file": "ups/Rating.yaml",
+        "licence": UPS_LICENCE,
+        "operations": ["POST /rating/{version}/{requestoption}"],
+    },
+    "ups_login": {
+        "file": "ups/OAuthClientCredentials-Ready.yaml",
+        "licence": UPS_LICENCE,
+        "operations": ["POST /security/v1/oauth/token"],
+    },
     "stripe_intents": {
         "file": "stripe/slices/stripe-payment-intents-api-openapi.yml",
         "licence": STRIPE_LICENCE,
@@ -156,7 +177,16 @@ def trimmed(whole: dict, source: dict) -> dict:
         **({"webhooks": messages} if messages else {}),
     }
     add_references(whole, cut)
+    for schema in cut.get("components", {}).get("schemas", {}).values():
+        add_required(schema)
     return cut
+
+
+def add_required(schema: object) -> None:
+    """Describe what a schema requires and does not describe (UPS's RequestOption): anything goes there."""
+    if isinstance(schema, dict) and isinstance(schema.get("properties"), dict):
+        for name in schema.get("required", []):
+            schema["properties"].setdefault(name, {})
 
 
 def add_references(whole: dict, cut: dict) -> None:

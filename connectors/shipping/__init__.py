@@ -1,0 +1,1 @@
+"""Sources of shipping rates that ship with Penstock."""

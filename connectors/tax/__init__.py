@@ -1,0 +1,1 @@
+"""Tax engines that ship with Penstock."""
