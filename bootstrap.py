@@ -159,7 +159,7 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
         plugins=pm,
         registry=registry,
         cascade=Cascade(registry, pm, health=_health(settings, work, clock)),
-        accounts=AccountDesk(registry),
+        accounts=AccountDesk(registry, engines, sources),
         quoting=Quoting(engines, sources, clock),
         tokens=tokens,
         vault=vault,

@@ -1,4 +1,4 @@
-"""``penstock connect``: give an application a connection to a payment provider."""
+"""``penstock connect``: give an application a connection to a provider of payments, taxes or shipping rates."""
 
 import json
 from collections.abc import Sequence
@@ -34,7 +34,7 @@ def connect(
     environment: Annotated[str, typer.Option(help="Slug of the environment.")] = "sandbox",
     first: Annotated[bool, typer.Option(help="Ask it before the connections that are there.")] = False,
 ) -> None:
-    """Connect an application's environment to a payment provider.
+    """Connect an application's environment to a payment provider, a tax engine or a source of shipping rates.
 
     Payments go to an application's connections in their order. Settings are kept in the database, sealed under a key
     of their tenant's. A value that is JSON (true, 5) is taken as such, everything else as text.
@@ -44,16 +44,16 @@ def connect(
         tenant = find_workspace(every_workspace(house.database), workspace)
         made = _connection(house, tenant, connector, environment, _settings(setting or []))
         with house.work(made.scope) as uow:
-            there = uow.connections.list_active()
+            there = uow.connections.list_active(made.kind)
             uow.connections.add(_placed(made, [each.position for each in there], first=first))
     show.console().print(f"Connected {made.display_name} to {environment}: {made.id}")
 
 
 def _connection(house: House, tenant: Json, connector: str, slug: str, settings: Json) -> Connection:
-    cls = house.registry.get(connector)
+    cls = house.accounts.get(connector)
     if cls is None:
         raise Trouble(
-            f"no plugin offers a connector named {connector!r}; there is: {', '.join(house.registry.names())}"
+            f"no plugin offers a connector named {connector!r}; there is: {', '.join(house.accounts.names())}"
         )
     place = next((row for row in tenant["environments"] if row["slug"] == slug and not row["archived_at"]), None)
     if place is None:
@@ -63,6 +63,7 @@ def _connection(house: House, tenant: Json, connector: str, slug: str, settings:
         id=new_id(),
         scope=Scope(tenant["id"], place["id"], tenant["applications"][0]["id"]),
         connector=connector,
+        kind=cls.kind,
         display_name=cls.display_name,
         settings=settings,
         environment="production" if place["is_production"] else "sandbox",
@@ -71,7 +72,7 @@ def _connection(house: House, tenant: Json, connector: str, slug: str, settings:
         created_at=house.clock.now(),
     )
     try:
-        house.registry.build(made)
+        house.accounts.build(made)
     except UnusableConnection as exc:
         raise Trouble(str(exc)) from None
     return made

@@ -1,15 +1,27 @@
 """Connections and connectors as the wire has them. No secret is ever part of either."""
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from bootstrap import House
 from handlers.wire import Json, snake_in
 from penstock.account import secrets, visible
 from penstock.clock import rfc3339
-from penstock.connector import Capabilities, PaymentConnector
+from penstock.connector import Capabilities, PaymentConnector, Provider
 from penstock.flows.connect_account import Account
+from penstock.place import Detail
+from penstock.rate_source import RateClaims, RateSource
+from penstock.tax_engine import TaxClaims, TaxEngine
 from penstock.tenant import Connection
+
+_DETAILS: Final[Mapping[Detail, str]] = {
+    "country": "countryCode",
+    "state": "stateProvince",
+    "postal_code": "postalCode",
+    "city": "city",
+    "line1": "addressLine1",
+}
+"""A place's details as addresses name them on the wire."""
 
 
 def account_in(body: Mapping[str, Any]) -> Account:
@@ -24,6 +36,7 @@ def connection_out(connection: Connection, house: House) -> Json:
     return {
         "id": connection.id,
         "connector": connection.connector,
+        "kind": connection.kind,
         "displayName": connection.display_name,
         "environment": connection.environment,
         "isActive": connection.is_active,
@@ -38,15 +51,56 @@ def connection_out(connection: Connection, house: House) -> Json:
     }
 
 
-def connector_out(cls: type[PaymentConnector]) -> Json:
-    """Return what an installed connector is and claims."""
+def installed_out(house: House) -> Json:
+    """Return every installed connector, tax engine and rate source, by name."""
+    classes = [cls for cls in map(house.accounts.get, house.accounts.names()) if cls is not None]
+    return {
+        "connectors": [
+            _installed(cls, capabilities_out(cls.capabilities)) for cls in classes if issubclass(cls, PaymentConnector)
+        ],
+        "taxEngines": [_installed(cls, taxes_out(cls.capabilities)) for cls in classes if issubclass(cls, TaxEngine)],
+        "rateSources": [_installed(cls, rates_out(cls.capabilities)) for cls in classes if issubclass(cls, RateSource)],
+    }
+
+
+def _installed(cls: type[Provider], capabilities: Json) -> Json:
     return {
         "name": cls.name,
         "displayName": cls.display_name,
         "environments": sorted(cls.environments),
-        "capabilities": capabilities_out(cls.capabilities),
+        "capabilities": capabilities,
         "settingsSchema": dict(cls.settings_schema),
     }
+
+
+def taxes_out(claims: TaxClaims) -> Json:
+    """Return a tax engine's claims."""
+    return {
+        "countries": _every(claims.countries),
+        "currencies": _every(claims.currencies),
+        "needs": [_DETAILS[each] for each in sorted(claims.needs)],
+        "needsOrigin": claims.needs_origin,
+        "inclusive": claims.inclusive,
+        "exclusive": claims.exclusive,
+        "verify": claims.verify,
+    }
+
+
+def rates_out(claims: RateClaims) -> Json:
+    """Return a rate source's claims."""
+    return {
+        "destinations": _every(claims.destinations),
+        "origins": _every(claims.origins),
+        "currencies": _every(claims.currencies),
+        "needs": [_DETAILS[each] for each in sorted(claims.needs)],
+        "needsOfOrigin": [_DETAILS[each] for each in sorted(claims.needs_of_origin)],
+        "mostParcels": claims.most_parcels,
+        "verify": claims.verify,
+    }
+
+
+def _every(held: frozenset[str] | None) -> list[str] | None:
+    return None if held is None else sorted(held)
 
 
 def capabilities_out(claims: Capabilities) -> Json:

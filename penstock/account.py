@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol
 
-from penstock.connector import PaymentConnector
+from penstock.connector import Provider
 from penstock.errors import Fault
 from penstock.verdict import Connection
 
@@ -33,11 +33,11 @@ class Accounts(Protocol):
     """Asks connectors about one account: outside of payments, and never inside a transaction."""
 
     def names(self) -> Sequence[str]:
-        """Return the names of all connectors, sorted."""
+        """Return the names of all connectors, tax engines and rate sources, sorted."""
         ...
 
-    def get(self, name: str) -> type[PaymentConnector] | None:
-        """Return the connector class of this name, or None."""
+    def get(self, name: str) -> type[Provider] | None:
+        """Return the class of this name, of whatever kind, or None."""
         ...
 
     def faults(self, connection: Connection) -> Sequence[Fault]:

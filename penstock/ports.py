@@ -8,6 +8,7 @@ from typing import Any, Protocol
 
 from penstock.caller import Scope
 from penstock.cart import Cart, LineItem
+from penstock.connector import ProviderKind
 from penstock.follow_up import Step
 from penstock.health import Incident
 from penstock.ledger import Posting
@@ -203,7 +204,7 @@ class Keys(Protocol):
 class Connections(Protocol):
     """Configured provider accounts, in the application's order."""
 
-    def list_active(self) -> Sequence[Connection]: ...
+    def list_active(self, kind: ProviderKind = "payment") -> Sequence[Connection]: ...
     def list_all(self) -> Sequence[Connection]: ...
     def get(self, connection_id: str) -> Connection | None:
         """Return a connection, even a deleted one: a payment that was begun there may have to ask it."""

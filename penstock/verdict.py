@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final, Literal
 
 from penstock.caller import Scope
-from penstock.connector import EnvironmentKind, PaymentConnector
+from penstock.connector import EnvironmentKind, PaymentConnector, ProviderKind
 from penstock.outcome import FollowUp, Outcome
 
 VerdictState = Literal["approved", "pending", "declined", "rejected", "not_sent", "unknown"]
@@ -19,8 +19,9 @@ BREAKER_OPEN: Final = "breaker_open"
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One configured account at a provider. ``connector`` is a connector's name, ``settings`` fit its schema.
+    """One configured account at a provider. ``connector`` is a plugin's name, ``settings`` fit its schema.
 
+    ``kind`` is what it is asked for: payments, taxes or shipping rates.
     ``is_readable`` is False where the settings could not be opened: they were altered, or moved from another row.
     """
 
@@ -30,6 +31,7 @@ class Connection:
     environment: EnvironmentKind = "sandbox"
     is_active: bool = True
     is_readable: bool = True
+    kind: ProviderKind = "payment"
 
 
 @dataclass(frozen=True, slots=True)

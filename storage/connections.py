@@ -7,6 +7,7 @@ from typing import Any, Final
 import structlog
 
 from penstock.caller import Scope
+from penstock.connector import ProviderKind
 from penstock.tenant import Connection
 from penstock.vault import Unopenable
 from storage import scoped
@@ -21,7 +22,9 @@ _CHANGING: Final = ("settings", "is_active", "display_name", "position", "update
 
 _select = scoped.select(*(connections.c[name] for name in _OWN))
 _in_order = _select.where(connections.c.deleted_at.is_(None)).order_by(connections.c.position, connections.c.id)
-_LIST_ACTIVE = Statement(_in_order.where(connections.c.is_active.is_(True)))
+_LIST_ACTIVE = Statement(
+    _in_order.where(connections.c.is_active.is_(True), connections.c.kind == value(connections.c.kind))
+)
 _LIST = Statement(_in_order)
 _GET = Statement(_select.where(scoped.by_id(connections)))
 _KEPT = _select.where(scoped.by_id(connections), connections.c.deleted_at.is_(None))
@@ -47,9 +50,9 @@ class ConnectionRows:
         self._now = now
         self._vault = vault
 
-    def list_active(self) -> Sequence[Connection]:
-        """Return the active connections in the application's order."""
-        return [self._from_row(row) for row in self._connection.rows(_LIST_ACTIVE, {})]
+    def list_active(self, kind: ProviderKind = "payment") -> Sequence[Connection]:
+        """Return the active connections of one kind in the application's order."""
+        return [self._from_row(row) for row in self._connection.rows(_LIST_ACTIVE, {"kind": kind})]
 
     def list_all(self) -> Sequence[Connection]:
         """Return every connection that is not deleted, in the application's order."""

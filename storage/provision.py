@@ -88,6 +88,7 @@ _NEW_WORKSPACE: Final[Mapping[str, Any]] = {
 }
 _SANDBOX_CONNECTION: Final[Mapping[str, Any]] = {
     "connector": "sandbox",
+    "kind": "payment",
     "settings": {},
     "environment": "sandbox",
     "is_active": True,

@@ -8,6 +8,7 @@ from storage.columns import (
     belongs_to,
     column,
     id_column,
+    later,
     metadata,
     newest_first,
     optional,
@@ -93,6 +94,7 @@ connections = tenant_table(
     at("created_at"),
     optional("updated_at", UtcDateTime()),
     optional("deleted_at", UtcDateTime()),
+    later("kind", Text(8), "'payment'"),
     Index("ix_connections_position", "environment_id", "application_id", "position"),
 )
 

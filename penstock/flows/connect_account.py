@@ -7,7 +7,7 @@ from typing import Any, Final
 from penstock.account import Accounts, merged, operators_faults, place_after
 from penstock.caller import Caller
 from penstock.checks import require
-from penstock.connector import EnvironmentKind, PaymentConnector
+from penstock.connector import EnvironmentKind, Provider
 from penstock.errors import ConnectorUnavailable, Fault, NotFound, ServiceUnavailable
 from penstock.ids import new_id
 from penstock.ports import Work
@@ -41,6 +41,7 @@ def connect_account(work: Work, accounts: Accounts, caller: Caller, account: Acc
             id=new_id(),
             scope=uow.scope,
             connector=account.connector,
+            kind=cls.kind,
             settings=account.settings,
             environment=environment,
             is_active=account.is_active,
@@ -89,7 +90,7 @@ def _changed(accounts: Accounts, before: Connection, change: Mapping[str, Any]) 
     return after
 
 
-def _connector(accounts: Accounts, name: str, environment: EnvironmentKind) -> type[PaymentConnector]:
+def _connector(accounts: Accounts, name: str, environment: EnvironmentKind) -> type[Provider]:
     cls = accounts.get(name)
     if cls is not None and environment in cls.environments:
         return cls
