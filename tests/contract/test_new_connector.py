@@ -28,6 +28,56 @@ LINES = {
 }
 """What an author writes for the made-up answers of the generated tests."""
 
+REFUSAL = """match response.json()["error"]:
+            case "postal_code":
+                return Refused("address")
+            case "country":
+                return Refused("not_served")
+            case "key":
+                return Refused("configuration")
+            case "rate_limited":
+                return Refused("rate_limited")
+        raise ValueError(response.status_code)"""
+
+SOURCES = {
+    "shipping": {
+        "_question": """parcel = request.parcels[0]
+        return {
+            "from": request.origin.postal_code if request.origin else None,
+            "to": request.destination.postal_code,
+            "grams": parcel.weight_g,
+            "box": [parcel.length_mm, parcel.width_mm, parcel.height_mm],
+        }""",
+        "_offered": """rates = tuple(
+            ShippingRate(each["id"], each["label"], money(each["price"], each["currency"]))
+            for each in answer["rates"]
+            if each["currency"] == request.currency
+        )
+        return RatesOffered(rates, notes=tuple(answer["warnings"])) if rates else Refused("not_served")""",
+        "_refusal": REFUSAL,
+    },
+    "tax": {
+        "_question": """return {
+            "to": [request.destination.country, request.destination.postal_code],
+            "parts": [{"id": part, "price": price} for part, price in request.amounts.items()],
+        }""",
+        "_calculated": """if {each["id"]: each["price"] for each in answer["parts"]} != request.amounts:
+            raise ValueError("this is another cart")
+        return TaxesCalculated(
+            tuple(
+                PartTaxes(
+                    part_id=each["id"],
+                    taxes=((Rate(id="tax", name="Tax", ppm=each["percent"] * 10_000), each["tax"]),) if each["tax"] else (),
+                    reason=each["why"],
+                )
+                for each in answer["parts"]
+            )
+        )""",
+        "_refusal": REFUSAL,
+    },
+}
+"""The same for the other kinds."""
+
 
 def penstock(*arguments, status=0):
     done = CliRunner().invoke(app, ["new-connector", *map(str, arguments)], prog_name="penstock")
@@ -43,9 +93,9 @@ def kit(folder):
     return ran.returncode, ran.stdout
 
 
-def completed(source):
+def completed(source, own=LINES):
     """Write the provider's own lines in the place of each sentence that asks for them."""
-    for name, lines in LINES.items():
+    for name, lines in own.items():
         source, times = re.subn(
             rf'raise NotImplementedError\(\s*"{name}: .*?"\s*\)', lambda _, lines=lines: lines, source, flags=re.DOTALL
         )
@@ -113,3 +163,24 @@ def test_a_folder_with_something_in_it_is_left_alone(tmp_path):
     (tmp_path / "mine").write_text("kept")
     assert "not empty" in penstock("my_pay", "--directory", tmp_path, status=2)
     assert [file.name for file in tmp_path.iterdir()] == ["mine"]
+
+
+@pytest.mark.parametrize("kind", SOURCES)
+def test_the_other_kinds_are_led_to_their_kit_too(kind, tmp_path):
+    folder = tmp_path / "made"
+    penstock("my_pay", "--kind", kind, "--directory", folder)
+    assert not any("${" in file.read_text() for file in folder.rglob("*") if file.is_file())
+    status, said = kit(folder)
+    assert status == 1
+    assert "_question: return the body of a question as My Pay wants it" in said
+    assert "error" not in said.splitlines()[-1], "it cannot even be imported"
+    source = folder / "src/penstock_my_pay.py"
+    source.write_text(completed(source.read_text(), SOURCES[kind]))
+    status, said = kit(folder)
+    assert status == 0, said
+    assert re.search(r"my_pay: \d+ passed, 0 failed", said)
+
+
+def test_a_kind_that_there_is_not_is_refused(tmp_path):
+    penstock("my_pay", "--kind", "email", "--directory", tmp_path / "made", status=2)
+    assert not (tmp_path / "made").exists()
