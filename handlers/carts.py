@@ -27,12 +27,12 @@ def update_cart(uow: UnitOfWork, id_: str, body: Json) -> Json:
 
 def add_item(uow: UnitOfWork, id_: str, body: Json) -> Json:
     cart, item = carts.add_item(uow, id_, snake_in(body))
-    return item_out(item, cart.tax_lines)
+    return item_out(item, cart.breakdown().line(item.id))
 
 
 def update_item(uow: UnitOfWork, cart_id: str, id_: str, body: Json) -> Json:
     cart, item = carts.update_item(uow, cart_id, id_, snake_in(body))
-    return item_out(item, cart.tax_lines)
+    return item_out(item, cart.breakdown().line(item.id))
 
 
 def remove_item(uow: UnitOfWork, cart_id: str, id_: str) -> None:

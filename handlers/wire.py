@@ -11,10 +11,10 @@ from penstock.flows.take_step import Followed
 from penstock.follow_up import transaction_of
 from penstock.order import Order, OrderLine
 from penstock.ports import Offer
-from penstock.pricing import Totals, price_line
 from penstock.routing import RoutingVersion
 from penstock.session import CheckoutSession
 from penstock.tenant import ApiKey, EmbedConfig
+from penstock.totals import Part, Totals
 from penstock.webhook import Endpoint
 
 Json = dict[str, Any]
@@ -53,8 +53,7 @@ def totals_out(totals: Totals) -> Json:
     }
 
 
-def item_out(item: LineItem, tax_lines: list[TaxLine]) -> Json:
-    price = price_line(item, tax_lines)
+def item_out(item: LineItem, part: Part) -> Json:
     return {
         "id": item.id,
         "type": item.type,
@@ -63,11 +62,11 @@ def item_out(item: LineItem, tax_lines: list[TaxLine]) -> Json:
         "description": item.description,
         "unitPrice": item.unit_price,
         "quantity": item.quantity,
-        "subtotal": price.subtotal,
+        "subtotal": part.price,
         "discountAmount": item.discount_amount,
         "taxAmount": item.tax_amount,
-        "taxTotal": price.tax,
-        "total": price.total,
+        "taxTotal": part.tax,
+        "total": part.total,
         "imageUrl": item.image_url,
         "requiresShipping": item.ships,
         "metadata": item.metadata,
@@ -110,7 +109,7 @@ def cart_out(cart: Cart) -> Json:
         "customerEmail": cart.customer_email,
         "currency": cart.currency,
         **totals_out(cart.totals),
-        "lineItems": [item_out(item, cart.tax_lines) for item in cart.items],
+        "lineItems": [item_out(item, part) for item, part in zip(cart.items, cart.breakdown().lines, strict=True)],
         "appliedDiscount": None,
         "selectedShipping": shipping_out(cart.shipping),
         "taxLines": [tax_line_out(tax) for tax in cart.tax_lines],

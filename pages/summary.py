@@ -9,11 +9,11 @@ from urllib.parse import urlsplit
 
 import pycountry
 
-from penstock.cart import Cart
+from penstock.cart import Cart, LineItem
 from penstock.money import Money
-from penstock.pricing import price_line
 from penstock.session import CheckoutSession
 from penstock.tenant import EmbedConfig
+from penstock.totals import Part
 
 _COLOR: Final = re.compile(r"#[0-9A-Fa-f]{6}")
 _DARK_INK: Final = "#14211f"
@@ -73,7 +73,8 @@ def summarize(session: CheckoutSession, cart: Cart | None) -> Summary:
     total = session.price(cart)
     if cart is None:
         return Summary((), (), total)
-    lines = [_line(cart, index) for index in range(len(cart.items))]
+    priced = zip(cart.items, cart.breakdown().lines, strict=True)
+    lines = [_line(item, part, cart.currency) for item, part in priced]
     return Summary(lines, _sums(cart), total)
 
 
@@ -99,13 +100,11 @@ def countries() -> tuple[tuple[str, str], ...]:
     return tuple(sorted(((c.alpha_2, c.name) for c in pycountry.countries), key=lambda pair: pair[1]))
 
 
-def _line(cart: Cart, index: int) -> Line:
-    item = cart.items[index]
-    price = price_line(item, cart.tax_lines)
-    discount = Money(price.discount, cart.currency) if price.discount else None
+def _line(item: LineItem, part: Part, currency: str) -> Line:
+    discount = Money(part.discount_total, currency) if part.discount_total else None
     image = item.image_url if (item.image_url or "").startswith("https://") else None
-    each = Money(item.unit_price, cart.currency)
-    return Line(item.name, item.quantity, Money(price.subtotal, cart.currency), each, discount, image)
+    each = Money(item.unit_price, currency)
+    return Line(item.name, item.quantity, Money(part.price, currency), each, discount, image)
 
 
 def _sums(cart: Cart) -> list[Sum]:

@@ -3,16 +3,21 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from typing import Any, Final
 
 from penstock.caller import Scope
 from penstock.errors import CartNotOpen, CartNotReady, Fault, NotFound, ValidationError
 from penstock.events import Recorded
 from penstock.money import MAX_AMOUNT
-from penstock.pricing import Totals, price_cart
+from penstock.totals import Breakdown, GivenTax, Line, Rate, Totals, with_given_taxes
 
 Address = Mapping[str, str]
+LINE_TAX: Final = Rate(id="line", name="Tax given with the line", ppm=0)
+"""What stands for the rate of a tax amount that came with its line: nobody said the rate."""
+
 MAX_LINES = 500
 """How many lines a cart may hold."""
 
@@ -86,6 +91,31 @@ class TaxLine:
     currency: str
     jurisdiction_name: str | None = None
 
+    def given(self) -> GivenTax:
+        """Return the tax as the totals take it."""
+        rate = _rate(self.jurisdiction_code, self.jurisdiction_name, self.tax_type, str(self.rate))
+        return GivenTax(part_id=self.line_item_id, rate=rate, amount=self.amount)
+
+
+@lru_cache(maxsize=1024)
+def _rate(jurisdiction: str, name: str | None, tax_type: str, share: str) -> Rate:
+    return Rate(
+        id=f"{jurisdiction}:{tax_type}",
+        name=name or jurisdiction,
+        ppm=int(Decimal(share).scaleb(6)),
+        jurisdiction=jurisdiction,
+        tax_type=tax_type,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Charges:
+    """What comes on top of a cart's lines: the price of shipping in minor units, and taxes by line."""
+
+    shipping: int = 0
+    taxes: Sequence[GivenTax] = ()
+    is_tax_included: bool = False
+
 
 @dataclass(slots=True, kw_only=True)
 class Cart(Recorded):
@@ -118,6 +148,33 @@ class Cart(Recorded):
     """When its buyer was last sent an e-mail with the way back."""
     is_reopened: bool = False
     """It left ``abandoned`` since it was read."""
+    _breakdown: Breakdown | None = field(default=None, init=False, repr=False, compare=False)
+
+    def breakdown(self) -> Breakdown:
+        """Return what the cart costs, line by line, in the order of its lines. Its sums are ``totals``."""
+        if self._breakdown is None:
+            lines = [
+                Line(id=one.id, unit_price=one.unit_price, quantity=one.quantity, own_discount=one.discount_amount)
+                for one in self.items
+            ]
+            charges = self.charges()
+            self._breakdown = with_given_taxes(
+                lines, charges.taxes, shipping=charges.shipping, is_included=charges.is_tax_included
+            )
+        return self._breakdown
+
+    def charges(self) -> Charges:
+        """Return the cart's shipping and taxes, the one place where they come from.
+
+        Shipping is the method that was selected; a line's taxes are the tax lines that name it, else its own amount.
+        """
+        named = {tax.line_item_id for tax in self.tax_lines}
+        own = [
+            GivenTax(part_id=item.id, rate=LINE_TAX, amount=item.tax_amount)
+            for item in self.items
+            if item.tax_amount and item.id not in named
+        ]
+        return Charges(self.shipping.rate_amount if self.shipping else 0, [*own, *(t.given() for t in self.tax_lines)])
 
     def item(self, item_id: str) -> LineItem:
         """Return a line, or raise `NotFound`."""
@@ -269,8 +326,8 @@ class Cart(Recorded):
             raise ValidationError(
                 Fault("/discountAmount", "discount_exceeds_price", "the discount is larger than the line's price")
             )
-        rate = self.shipping.rate_amount if self.shipping else 0
-        totals = price_cart(self.items, self.tax_lines, rate)
+        self._breakdown = None
+        totals = self.breakdown().totals
         if totals.total > MAX_AMOUNT or totals.subtotal > MAX_AMOUNT:
             raise ValidationError(Fault(pointer, "amount_too_large", f"the cart's total would exceed {MAX_AMOUNT}"))
         self.totals = totals

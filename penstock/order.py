@@ -7,10 +7,10 @@ from enum import StrEnum
 from typing import Any
 
 from penstock.caller import Scope
-from penstock.cart import Address, Cart, ShippingSelection, TaxLine
+from penstock.cart import Address, Cart, LineItem, ShippingSelection, TaxLine
 from penstock.events import Recorded
 from penstock.payment import Payment, PaymentStatus
-from penstock.pricing import Totals, price_line
+from penstock.totals import Part, Totals
 
 
 class OrderStatus(StrEnum):
@@ -74,7 +74,8 @@ class Order(Recorded):
 
     def take_snapshot(self, cart: Cart, now: datetime) -> None:
         """Take over the cart's lines and amounts as they are at this moment."""
-        self.lines = [order_line(cart, index) for index in range(len(cart.items))]
+        priced = cart.breakdown()
+        self.lines = [order_line(item, part) for item, part in zip(cart.items, priced.lines, strict=True)]
         self.totals, self.shipping, self.tax_lines = cart.totals, cart.shipping, list(cart.tax_lines)
         self.shipping_address, self.billing_address = cart.shipping_address, cart.billing_address
         self.customer_id = cart.customer_id
@@ -121,19 +122,17 @@ class Order(Recorded):
 _TOLD = {OrderStatus.COMPLETED: "order.completed", OrderStatus.CANCELLED: "order.cancelled"}
 
 
-def order_line(cart: Cart, index: int) -> OrderLine:
-    """Return a cart's line as an order keeps it."""
-    item = cart.items[index]
-    price = price_line(item, cart.tax_lines)
+def order_line(item: LineItem, part: Part) -> OrderLine:
+    """Return a cart's line as an order keeps it, with what it costs."""
     return OrderLine(
         id=item.id,
         type=item.type,
         name=item.name,
         unit_price=item.unit_price,
         quantity=item.quantity,
-        discount_amount=price.discount,
-        tax_amount=price.tax,
-        total=price.total,
+        discount_amount=part.discount_total,
+        tax_amount=part.tax,
+        total=part.total,
         requires_shipping=item.ships,
         reference_id=item.reference_id,
         description=item.description,

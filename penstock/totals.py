@@ -7,7 +7,7 @@ lines makes no difference: wherever one unit is left over, equal claims are sett
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from typing import Final, Literal
 
@@ -49,6 +49,8 @@ class FixedAmount:
 
 
 Reduction = Percentage | FixedAmount
+Exact = int | Fraction
+"""A sum in minor units before it is rounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -87,8 +89,8 @@ class TaxPart:
     """One tax on one part: ``exact`` before rounding, ``amount`` in minor units, on ``base``."""
 
     rate: Rate
-    base: Fraction
-    exact: Fraction
+    base: Exact
+    exact: Exact
     amount: int
 
 
@@ -102,6 +104,11 @@ class Part:
     discount: int = 0
     taxes: tuple[TaxPart, ...] = ()
     is_included: bool = False
+
+    @property
+    def discount_total(self) -> int:
+        """All that was taken off: by hand, and by the cart's discount."""
+        return self.own_discount + self.discount
 
     @property
     def net(self) -> int:
@@ -120,11 +127,33 @@ class Part:
 
 
 @dataclass(frozen=True, slots=True)
+class Totals:
+    """A cart's totals in minor units: ``total = subtotal - discount_total + shipping_total + tax_total``."""
+
+    subtotal: int = 0
+    discount_total: int = 0
+    shipping_total: int = 0
+    tax_total: int = 0
+
+    @property
+    def total(self) -> int:
+        """What the buyer pays."""
+        return self.subtotal - self.discount_total + self.shipping_total + self.tax_total
+
+
+@dataclass(frozen=True, slots=True)
 class Breakdown:
     """A calculated cart. Every total is the sum of its parts."""
 
     lines: tuple[Part, ...]
     shipping: Part
+
+    def line(self, line_id: str) -> Part:
+        """Return a line's part. Raises KeyError for an id that is none of the lines'."""
+        for part in self.lines:
+            if part.id == line_id:
+                return part
+        raise KeyError(line_id)
 
     @property
     def parts(self) -> tuple[Part, ...]:
@@ -134,12 +163,12 @@ class Breakdown:
     @property
     def subtotal(self) -> int:
         """All lines' prices."""
-        return sum(line.price for line in self.lines)
+        return self.totals.subtotal
 
     @property
     def discount_total(self) -> int:
         """All that was taken off."""
-        return sum(line.own_discount + line.discount for line in self.lines)
+        return self.totals.discount_total
 
     @property
     def shipping_total(self) -> int:
@@ -149,7 +178,7 @@ class Breakdown:
     @property
     def tax_total(self) -> int:
         """The tax that comes on top of the prices."""
-        return sum(part.tax for part in self.parts if not part.is_included)
+        return self.totals.tax_total
 
     @property
     def included_tax_total(self) -> int:
@@ -159,7 +188,19 @@ class Breakdown:
     @property
     def total(self) -> int:
         """What the buyer pays."""
-        return self.subtotal - self.discount_total + self.shipping_total + self.tax_total
+        return self.totals.total
+
+    @property
+    def totals(self) -> Totals:
+        """The sums that carts and orders keep; their tax is what comes on top of the prices."""
+        subtotal = discount = tax = 0
+        for part in self.parts:
+            subtotal += part.price
+            discount += part.own_discount + part.discount
+            if part.taxes and not part.is_included:
+                tax += part.tax
+        shipping = self.shipping.price
+        return Totals(subtotal - shipping, discount, shipping, tax)
 
 
 def compute_totals(
@@ -184,15 +225,7 @@ def with_given_taxes(
 ) -> Breakdown:
     """Calculate a cart whose taxes came from elsewhere. Raises ValueError as above, or for a tax on no part of it."""
     priced = _discounted(_checked(lines, shipping), reduction)
-    nets = {part.id: part.net for part in priced} | {SHIPPING: shipping}
-    by_part: dict[str, list[TaxPart]] = {key: [] for key in nets}
-    for one in given:
-        if one.part_id not in by_part or one.amount < 0:
-            raise ValueError(f"a tax of {one.amount} on {one.part_id!r}")
-        base = Fraction(nets[one.part_id])
-        exact = Fraction(one.amount)
-        by_part[one.part_id].append(TaxPart(rate=one.rate, base=base, exact=exact, amount=one.amount))
-    return _assembled(priced, shipping, {key: tuple(found) for key, found in by_part.items()}, is_included=is_included)
+    return _assembled(priced, shipping, _given(given, priced, shipping), is_included=is_included)
 
 
 def allocate(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
@@ -209,7 +242,7 @@ def allocate(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
     return {key: floor + (key in first) for key, (floor, _) in shares.items()}
 
 
-def half_even(exact: Fraction) -> int:
+def half_even(exact: Exact) -> int:
     """Round to a whole minor unit, halves to the even one."""
     return round(exact)
 
@@ -224,17 +257,36 @@ def reduction_of(reduction: Reduction | None, eligible: int) -> int:
     return 0
 
 
+def _given(given: Iterable[GivenTax], priced: Sequence[Part], shipping: int) -> Mapping[str, tuple[TaxPart, ...]]:
+    found: dict[str, list[TaxPart]] = {}
+    bases: dict[str, int] = {}
+    for one in given:
+        bases = bases or {part.id: part.net for part in priced} | {SHIPPING: shipping}
+        if one.part_id not in bases or one.amount < 0:
+            raise ValueError(f"a tax of {one.amount} on {one.part_id!r}")
+        tax = TaxPart(rate=one.rate, base=bases[one.part_id], exact=one.amount, amount=one.amount)
+        found.setdefault(one.part_id, []).append(tax)
+    return {key: tuple(taxes) for key, taxes in found.items()}
+
+
 def _checked(lines: Sequence[Line], shipping: int) -> Sequence[Line]:
-    if shipping < 0 or any(line.unit_price < 0 or line.quantity < 0 or line.own_discount < 0 for line in lines):
+    ids = {SHIPPING}
+    for line in lines:
+        ids.add(line.id)
+        if line.unit_price < 0 or line.quantity < 0 or line.own_discount < 0:
+            raise ValueError("amounts and quantities are not negative")
+        if line.own_discount > line.price:
+            raise ValueError("a discount is larger than its line's price")
+    if shipping < 0:
         raise ValueError("amounts and quantities are not negative")
-    if any(line.own_discount > line.price for line in lines):
-        raise ValueError("a discount is larger than its line's price")
-    if len({line.id for line in lines} | {SHIPPING}) != len(lines) + 1:
+    if len(ids) != len(lines) + 1:
         raise ValueError("each line has an id of its own")
     return lines
 
 
 def _discounted(lines: Sequence[Line], reduction: Reduction | None) -> list[Part]:
+    if reduction is None:
+        return [Part(id=line.id, price=line.price, own_discount=line.own_discount) for line in lines]
     eligible = {line.id: line.price - line.own_discount for line in lines if line.is_discountable}
     shares = allocate(reduction_of(reduction, sum(eligible.values())), eligible)
     return [
@@ -246,7 +298,9 @@ def _discounted(lines: Sequence[Line], reduction: Reduction | None) -> list[Part
 def _taxed(priced: Sequence[Part], shipping: int, rules: TaxRules) -> Breakdown:
     bases = {part.id: part.net for part in priced} | {SHIPPING: shipping}
     exact = {
-        key: _exact_taxes(base, rules.rates.get(key, ()), is_included=rules.is_included) for key, base in bases.items()
+        key: _exact_taxes(base, rates, is_included=rules.is_included)
+        for key, base in bases.items()
+        if (rates := rules.rates.get(key))  # a part without a rate stays with plain integers
     }
     rounded = _by_line if rules.rounding == "line" else _by_invoice
     return _assembled(priced, shipping, rounded(exact), is_included=rules.is_included)
@@ -255,18 +309,11 @@ def _taxed(priced: Sequence[Part], shipping: int, rules: TaxRules) -> Breakdown:
 def _assembled(
     priced: Sequence[Part], shipping: int, taxes: Mapping[str, tuple[TaxPart, ...]], *, is_included: bool
 ) -> Breakdown:
-    def taxed(part: Part) -> Part:
-        own = taxes.get(part.id, ())
-        return Part(
-            id=part.id,
-            price=part.price,
-            own_discount=part.own_discount,
-            discount=part.discount,
-            taxes=own,
-            is_included=is_included and bool(own),
-        )
-
-    return Breakdown(tuple(map(taxed, priced)), taxed(Part(id=SHIPPING, price=shipping)))
+    parts = [*priced, Part(id=SHIPPING, price=shipping)]
+    for index, part in enumerate(parts):
+        if own := taxes.get(part.id):
+            parts[index] = replace(part, taxes=own, is_included=is_included)
+    return Breakdown(tuple(parts[:-1]), parts[-1])
 
 
 _Exact = tuple[Rate, Fraction, Fraction]
@@ -282,10 +329,11 @@ def _exact_taxes(price: int, rates: Sequence[Rate], *, is_included: bool) -> lis
             taxed, pending = taxed + pending, Fraction(0)
         level = rate.priority
         base = taxed if rate.is_compound else Fraction(1)
-        factor = base * rate.ppm / MILLION
+        factor = base * Fraction(rate.ppm, MILLION)
         pending += factor
         factors.append((rate, base, factor))
-    net = price / (taxed + pending) if is_included else Fraction(price)
+    gross = taxed + pending
+    net = Fraction(price * gross.denominator, gross.numerator) if is_included else Fraction(price)
     return [(rate, net * base, net * factor) for rate, base, factor in factors]
 
 

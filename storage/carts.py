@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from penstock.caller import Scope
 from penstock.cart import ABANDON, FIRST_LOOK, Cart, CartStatus, LineItem, ShippingSelection, TaxLine
 from penstock.ports import Abandoned, Page
-from penstock.pricing import Totals
+from penstock.totals import Totals
 from storage import abandoned_carts, scoped
 from storage.children import with_children
 from storage.cursors import Cursors

@@ -28,10 +28,10 @@ from penstock.order import Order, OrderLine, OrderStatus
 from penstock.outcome import CardFacts
 from penstock.payment import PROXY_METHOD, Payment, PaymentStatus
 from penstock.ports import Cascade, UnitOfWork
-from penstock.pricing import Totals
 from penstock.request import ChargeRequest
 from penstock.routing import ORDER_TYPE_KEY, Route
 from penstock.session import CheckoutSession, SessionStatus
+from penstock.totals import Totals
 from penstock.verdict import Candidate
 
 

@@ -10,7 +10,6 @@ from penstock.cart import CartStatus, ShippingSelection, TaxLine
 from penstock.errors import CartNotOpen, CartNotReady, NotFound, ValidationError
 from penstock.ids import new_id
 from penstock.money import MAX_AMOUNT
-from penstock.pricing import price_cart, price_line
 from tests import make
 
 LATER = make.NOW + timedelta(minutes=5)
@@ -37,9 +36,15 @@ def shipping(rate=700, currency="USD"):
     return ShippingSelection(method_id="m", display_name="Post", rate_amount=rate, currency=currency)
 
 
+def priced(items, taxes=(), rate=0):
+    cart = make.cart()
+    cart.items, cart.tax_lines, cart.shipping = list(items), list(taxes), shipping(rate)
+    return cart.breakdown()
+
+
 @given(st.lists(lines(), max_size=20), st.integers(0, 50_000))
 def test_the_total_is_subtotal_less_discount_plus_shipping_plus_tax(items, rate):
-    totals = price_cart(items, (), rate)
+    totals = priced(items, rate=rate).totals
     assert totals.total == totals.subtotal - totals.discount_total + totals.shipping_total + totals.tax_total
     assert totals.total >= 0
     assert 0 <= totals.discount_total <= totals.subtotal
@@ -48,12 +53,28 @@ def test_the_total_is_subtotal_less_discount_plus_shipping_plus_tax(items, rate)
 @given(st.lists(lines(), max_size=20), st.data())
 def test_each_total_is_the_sum_of_its_lines_in_any_order(items, data):
     taxes = [tax(item, data.draw(st.integers(0, 999))) for item in items if data.draw(st.booleans())]
-    totals = price_cart(items, taxes, 0)
-    prices = [price_line(item, taxes) for item in items]
-    assert totals.subtotal == sum(p.subtotal for p in prices)
-    assert totals.discount_total == sum(p.discount for p in prices)
-    assert totals.tax_total == sum(p.tax for p in prices)
-    assert price_cart(data.draw(st.permutations(items)), taxes[::-1], 0) == totals
+    found = priced(items, taxes)
+    assert found.subtotal == sum(item.unit_price * item.quantity for item in items)
+    assert found.discount_total == sum(item.discount_amount for item in items)
+    assert found.total == sum(part.total for part in found.lines)
+    for item, part in zip(items, found.lines, strict=True):
+        named = [each.amount for each in taxes if each.line_item_id == item.id]
+        assert part.tax == (sum(named) if named else item.tax_amount)
+    assert priced(data.draw(st.permutations(items)), taxes[::-1]).totals == found.totals
+
+
+def test_a_change_of_a_line_is_in_the_next_breakdown():
+    cart = make.cart(items=2)
+    before = cart.breakdown().total
+    cart.update_item(cart.items[0].id, {"quantity": 3}, make.NOW)
+    assert cart.breakdown().total == cart.totals.total != before
+
+
+def test_the_rate_of_a_tax_line_is_told_in_parts_of_a_million():
+    cart = make.cart(items=1)
+    cart.replace_tax_lines([tax(cart.items[0], 50, rate=0.08875)], make.NOW)
+    (part,) = cart.breakdown().lines
+    assert [(one.rate.ppm, one.rate.id, one.amount) for one in part.taxes] == [(88_750, "CA:sales", 50)]
 
 
 def test_tax_lines_replace_the_line_s_own_tax_and_only_that_line_s():
