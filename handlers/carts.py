@@ -4,6 +4,7 @@ from typing import Any
 
 from handlers.wire import Json, cart_out, item_out, order_out, snake_in
 from penstock.errors import CartNotFound
+from penstock.flows import apply_discount as discounts
 from penstock.flows import change_cart as carts
 from penstock.flows.checkout_cart import checkout_cart as checkout
 from penstock.flows.open_cart import open_cart
@@ -53,6 +54,14 @@ def replace_tax_lines(uow: UnitOfWork, id_: str, body: Json) -> Json:
 
 def clear_tax_lines(uow: UnitOfWork, id_: str) -> Json:
     return cart_out(carts.replace_tax_lines(uow, id_, []))
+
+
+def apply_discount(uow: UnitOfWork, id_: str, body: Json) -> Json:
+    return cart_out(discounts.apply_discount(uow, id_, body["code"]))
+
+
+def remove_discount(uow: UnitOfWork, id_: str) -> Json:
+    return cart_out(discounts.remove_discount(uow, id_))
 
 
 def checkout_cart(uow: UnitOfWork, id_: str, body: Json | None) -> Json:

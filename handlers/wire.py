@@ -6,6 +6,7 @@ from typing import Any
 
 from penstock.cart import Cart, LineItem, ShippingSelection, TaxLine
 from penstock.clock import rfc3339
+from penstock.discount import AppliedDiscount
 from penstock.flows.complete_session import Completed
 from penstock.flows.take_step import Followed
 from penstock.follow_up import transaction_of
@@ -64,6 +65,7 @@ def item_out(item: LineItem, part: Part) -> Json:
         "quantity": item.quantity,
         "subtotal": part.price,
         "discountAmount": item.discount_amount,
+        "discountTotal": part.discount_total,
         "taxAmount": item.tax_amount,
         "taxTotal": part.tax,
         "total": part.total,
@@ -84,6 +86,19 @@ def shipping_out(shipping: ShippingSelection | None) -> Json | None:
         "carrier": shipping.carrier,
         "serviceCode": shipping.service_code,
         "estimatedDeliveryDays": shipping.estimated_delivery_days,
+    }
+
+
+def applied_out(applied: AppliedDiscount | None, amount: int) -> Json | None:
+    if applied is None:
+        return None
+    return {
+        "discountId": applied.discount_id,
+        "code": applied.code,
+        "name": applied.name,
+        "type": applied.type.value,
+        "value": applied.value,
+        "amount": amount,
     }
 
 
@@ -110,7 +125,7 @@ def cart_out(cart: Cart) -> Json:
         "currency": cart.currency,
         **totals_out(cart.totals),
         "lineItems": [item_out(item, part) for item, part in zip(cart.items, cart.breakdown().lines, strict=True)],
-        "appliedDiscount": None,
+        "appliedDiscount": applied_out(cart.applied, cart.applied_amount),
         "selectedShipping": shipping_out(cart.shipping),
         "taxLines": [tax_line_out(tax) for tax in cart.tax_lines],
         "shippingAddress": cart.shipping_address,
@@ -164,7 +179,7 @@ def order_out(order: Order) -> Json:
         "createdAt": rfc3339(order.created_at),
         "updatedAt": rfc3339(order.updated_at),
         "lineItems": [order_line_out(line) for line in order.lines],
-        "appliedDiscount": None,
+        "appliedDiscount": applied_out(order.applied, order.applied_amount),
         "selectedShipping": shipping_out(order.shipping),
         "taxLines": [tax_line_out(tax) for tax in order.tax_lines],
         "shippingAddress": order.shipping_address,

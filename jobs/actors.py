@@ -17,6 +17,7 @@ from penstock.clock import Clock
 from penstock.failpoint import failpoint
 from penstock.flows.abandon_cart import abandon_cart
 from penstock.flows.expire_session import expire_session
+from penstock.flows.lapse_discount import LAPSE, lapse_discount
 from penstock.flows.queue_delivery import DELIVER
 from penstock.flows.reconcile_follow_up import RECONCILE_STEP, reconcile_follow_up, review_follow_up
 from penstock.flows.reconcile_payment import flag_for_review, reconcile_payment
@@ -66,6 +67,7 @@ class Runner:
             RETURN_STRAY: self._return_stray,
             EXPIRE: self._expire_session,
             ABANDON: self._abandon_cart,
+            LAPSE: self._lapse_discount,
         }
 
     def run_due(self, row_id: str, attempt: int) -> None:
@@ -96,6 +98,11 @@ class Runner:
         failpoint("abandon.after_commit")
         if again is not None:
             self._rows.put_off(row, again)
+
+    def _lapse_discount(self, row: DueRow) -> None:
+        with self._rooms.work(row.scope) as uow:
+            lapse_discount(uow, row.object_id)
+            uow.due.done(row.kind, row.object_id)
 
     def _reconcile_payment(self, row: DueRow) -> None:
         work = partial(self._rooms.work, row.scope)

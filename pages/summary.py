@@ -111,7 +111,10 @@ def _sums(cart: Cart) -> list[Sum]:
     totals, currency = cart.totals, cart.currency
     rows = [Sum("Subtotal", Money(totals.subtotal, currency))]
     if totals.discount_total:
-        rows.append(Sum("Discount", Money(totals.discount_total, currency), is_taken_off=True))
+        code = cart.applied.code if cart.applied and cart.applied_amount else None
+        rows.append(
+            Sum(f"Discount ({code})" if code else "Discount", Money(totals.discount_total, currency), is_taken_off=True)
+        )
     if cart.shipping is not None:
         rows.append(Sum(f"Shipping ({cart.shipping.display_name})", Money(totals.shipping_total, currency)))
     if totals.tax_total:

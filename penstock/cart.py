@@ -3,21 +3,34 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from decimal import Decimal
 from enum import StrEnum
-from functools import lru_cache
 from typing import Any, Final
 
 from penstock.caller import Scope
+from penstock.cart_lines import LineItem, ShippingSelection, TaxLine
+from penstock.charges import LINE_TAX, Charges
+from penstock.discount import AppliedDiscount, best_of
 from penstock.errors import CartNotOpen, CartNotReady, Fault, NotFound, ValidationError
 from penstock.events import Recorded
 from penstock.money import MAX_AMOUNT
-from penstock.totals import Breakdown, GivenTax, Line, Rate, Totals, with_given_taxes
+from penstock.totals import Breakdown, GivenTax, Line, Totals, with_given_taxes
+
+__all__ = [
+    "ABANDON",
+    "FIRST_LOOK",
+    "IDLE",
+    "LIFETIME",
+    "MAX_LINES",
+    "Address",
+    "Cart",
+    "CartStatus",
+    "LineItem",
+    "ShippingSelection",
+    "TaxLine",
+    "new_cart",
+]
 
 Address = Mapping[str, str]
-LINE_TAX: Final = Rate(id="line", name="Tax given with the line", ppm=0)
-"""What stands for the rate of a tax amount that came with its line: nobody said the rate."""
-
 MAX_LINES = 500
 """How many lines a cart may hold."""
 
@@ -41,80 +54,6 @@ class CartStatus(StrEnum):
     CHECKOUT = "checkout"
     CONVERTED = "converted"
     ABANDONED = "abandoned"
-
-
-@dataclass(slots=True, kw_only=True)
-class LineItem:
-    """One line. Amounts are minor units; ``requires_shipping`` None means: infer from the type."""
-
-    id: str
-    name: str
-    unit_price: int
-    type: str = "product"
-    quantity: int = 1
-    tax_amount: int = 0
-    discount_amount: int = 0
-    reference_id: str | None = None
-    description: str | None = None
-    image_url: str | None = None
-    requires_shipping: bool | None = None
-    metadata: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def ships(self) -> bool:
-        """Whether the line is shipped: as it says, else everything but a service."""
-        return self.type != "service" if self.requires_shipping is None else self.requires_shipping
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ShippingSelection:
-    """The shipping that the buyer chose. ``rate_amount`` is in minor units of the cart's currency."""
-
-    method_id: str
-    display_name: str
-    rate_amount: int
-    currency: str
-    carrier: str | None = None
-    service_code: str | None = None
-    estimated_delivery_days: int | None = None
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TaxLine:
-    """One tax on one line. ``rate`` is a share between 0 and 1 and only informs; ``amount`` counts, in minor units."""
-
-    line_item_id: str
-    jurisdiction_code: str
-    tax_type: str
-    rate: float
-    amount: int
-    currency: str
-    jurisdiction_name: str | None = None
-
-    def given(self) -> GivenTax:
-        """Return the tax as the totals take it."""
-        rate = _rate(self.jurisdiction_code, self.jurisdiction_name, self.tax_type, str(self.rate))
-        return GivenTax(part_id=self.line_item_id, rate=rate, amount=self.amount)
-
-
-@lru_cache(maxsize=1024)
-def _rate(jurisdiction: str, name: str | None, tax_type: str, share: str) -> Rate:
-    return Rate(
-        id=f"{jurisdiction}:{tax_type}",
-        name=name or jurisdiction,
-        ppm=int(Decimal(share).scaleb(6)),
-        jurisdiction=jurisdiction,
-        tax_type=tax_type,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Charges:
-    """What comes on top of a cart's lines: the price of shipping in minor units, and taxes by line."""
-
-    shipping: int = 0
-    taxes: Sequence[GivenTax] = ()
-    is_tax_included: bool = False
 
 
 @dataclass(slots=True, kw_only=True)
@@ -148,20 +87,46 @@ class Cart(Recorded):
     """When its buyer was last sent an e-mail with the way back."""
     is_reopened: bool = False
     """It left ``abandoned`` since it was read."""
+    applied: AppliedDiscount | None = None
+    """The one discount that counts: a code's, or else the best automatic one."""
+    redemption_id: str | None = None
+    """The place that this cart holds of its discount's limits."""
+    offers: Sequence[AppliedDiscount] | None = None
+    """The automatic discounts to choose from at a change; None where nobody looked, and the choice stays as it is."""
     _breakdown: Breakdown | None = field(default=None, init=False, repr=False, compare=False)
+    _told: AppliedDiscount | None = field(default=None, init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        """Remember which discount the events have told of."""
+        self._told = self.applied
 
     def breakdown(self) -> Breakdown:
         """Return what the cart costs, line by line, in the order of its lines. Its sums are ``totals``."""
         if self._breakdown is None:
+            applied, charges = self._fitting(), self.charges()
             lines = [
-                Line(id=one.id, unit_price=one.unit_price, quantity=one.quantity, own_discount=one.discount_amount)
+                Line(
+                    id=one.id,
+                    unit_price=one.unit_price,
+                    quantity=one.quantity,
+                    own_discount=one.discount_amount,
+                    is_discountable=applied is not None and applied.conditions.covers(one),
+                )
                 for one in self.items
             ]
-            charges = self.charges()
             self._breakdown = with_given_taxes(
-                lines, charges.taxes, shipping=charges.shipping, is_included=charges.is_tax_included
+                lines,
+                charges.taxes,
+                reduction=applied.reduction() if applied else None,
+                shipping=charges.shipping,
+                is_included=charges.is_tax_included,
             )
         return self._breakdown
+
+    @property
+    def applied_amount(self) -> int:
+        """What the applied discount takes off; 0 while the cart does not meet its conditions."""
+        return 0 if self.applied is None else sum(part.discount for part in self.breakdown().lines)
 
     def charges(self) -> Charges:
         """Return the cart's shipping and taxes, the one place where they come from.
@@ -190,7 +155,7 @@ class Cart(Recorded):
             raise ValidationError(Fault("", "too_many_items", f"a cart holds at most {MAX_LINES} lines"))
         self.items.append(item)
         self._price("/unitPrice", item)
-        self.note("cart.item_added", {**self.summary(), "itemId": item.id})
+        self._tell("cart.item_added", itemId=item.id)
 
     def update_item(self, item_id: str, changes: Mapping[str, Any], now: datetime) -> LineItem:
         """Change a line's quantity, price, tax, discount or metadata and return it."""
@@ -199,7 +164,7 @@ class Cart(Recorded):
         item = replace(old, **changes)
         self.items[self.items.index(old)] = item
         self._price("/quantity" if "quantity" in changes else "/unitPrice", item)
-        self.note("cart.item_updated", {**self.summary(), "itemId": item.id})
+        self._tell("cart.item_updated", itemId=item.id)
         return item
 
     def remove_item(self, item_id: str, now: datetime) -> None:
@@ -208,14 +173,16 @@ class Cart(Recorded):
         self.items.remove(self.item(item_id))
         self.tax_lines = [tax for tax in self.tax_lines if tax.line_item_id != item_id]
         self._price("", None)
-        self.note("cart.item_removed", {**self.summary(), "itemId": item_id})
+        self._tell("cart.item_removed", itemId=item_id)
 
     def update(self, changes: Mapping[str, Any], now: datetime) -> None:
         """Change the buyer's fields: customer, e-mail, addresses, notes, metadata."""
         self._open(now)
         for name, value in changes.items():
             setattr(self, name, value)
-        self.note("cart.updated", {**self.summary(), "changed": _wire_names(changes)})
+        if changes.keys() & {"customer_id", "customer_email"}:
+            self._price("", None)
+        self._tell("cart.updated", changed=_wire_names(changes))
 
     def select_shipping(self, selection: ShippingSelection | None, now: datetime) -> None:
         """Select a shipping method, or clear the selection."""
@@ -225,9 +192,9 @@ class Cart(Recorded):
         self.shipping = selection
         self._price("/rateAmount", None)
         if selection is None:
-            self.note("cart.updated", {**self.summary(), "changed": ["selectedShipping"]})
+            self._tell("cart.updated", changed=["selectedShipping"])
         else:
-            self.note("cart.shipping_selected", {**self.summary(), "methodId": selection.method_id})
+            self._tell("cart.shipping_selected", methodId=selection.method_id)
 
     def replace_tax_lines(self, lines: list[TaxLine], now: datetime) -> None:
         """Replace all tax lines. Each names a line of this cart and has the cart's currency."""
@@ -247,7 +214,34 @@ class Cart(Recorded):
             raise ValidationError(*faults)
         self.tax_lines = lines
         self._price("/lines", None)
-        self.note("cart.updated", {**self.summary(), "changed": ["taxLines"]})
+        self._tell("cart.updated", changed=["taxLines"])
+
+    def apply_discount(self, applied: AppliedDiscount, now: datetime) -> None:
+        """Put a discount on the cart in place of the one before. Raises `CartNotOpen`."""
+        self._open(now)
+        self.applied = self._told = applied
+        self._price("/code", None)
+        self._note_discount("cart.discount_applied", applied)
+
+    def remove_discount(self, now: datetime) -> None:
+        """Take the code off the cart; an automatic discount may take its place. Raises `CartNotOpen`."""
+        self._open(now)
+        if self.applied is not None and not self.applied.is_automatic:
+            self.drop_discount(now)
+
+    def refresh_discount(self, now: datetime) -> None:
+        """Choose the automatic discount again, where there is no code: time may have brought a better one, or ended it."""
+        before = self.applied
+        self._price("", None)
+        if self.applied != before:
+            self.updated_at = now
+        self._tell_discount()
+
+    def drop_discount(self, now: datetime) -> None:
+        """Take off a discount that is not valid any more, whoever holds the cart."""
+        self.applied, self.updated_at = None, now
+        self._price("", None)
+        self._tell_discount()
 
     def assert_ready(self) -> None:
         """Raise `CartNotReady` unless the cart can become an order."""
@@ -314,10 +308,34 @@ class Cart(Recorded):
             "total": self.totals.total,
         }
 
-    def _open(self, now: datetime) -> None:
+    def _tell(self, kind: str, **more: Any) -> None:
+        """Note a change, and what it did to the discount."""
+        self.note(kind, {**self.summary(), **more})
+        self._tell_discount()
+
+    def _tell_discount(self) -> None:
+        before, after, self._told = self._told, self.applied, self.applied
+        if after is not None and after != before:
+            self._note_discount("cart.discount_applied", after)
+        elif after is None and before is not None:
+            self._note_discount("cart.discount_removed", before)
+
+    def _note_discount(self, kind: str, discount: AppliedDiscount) -> None:
+        own = {"discountId": discount.discount_id, "code": discount.code, "amount": self.applied_amount}
+        self.note(kind, {**self.summary(), **own})
+
+    def _fitting(self) -> AppliedDiscount | None:
+        applied = self.applied
+        return applied if applied is not None and applied.misfit(self.currency, self.items) is None else None
+
+    def assert_open(self) -> None:
+        """Raise `CartNotOpen` unless the buyer may change the cart."""
         held = self.is_frozen or self.live_payment_id is not None
         if self.status is CartStatus.CONVERTED or (self.status is CartStatus.CHECKOUT and held):
             raise CartNotOpen(details={"status": self.status.value})
+
+    def _open(self, now: datetime) -> None:
+        self.assert_open()
         self.is_reopened |= self.status is CartStatus.ABANDONED
         self.status, self.updated_at = CartStatus.OPEN, now
 
@@ -326,6 +344,8 @@ class Cart(Recorded):
             raise ValidationError(
                 Fault("/discountAmount", "discount_exceeds_price", "the discount is larger than the line's price")
             )
+        if self.offers is not None and (self.applied is None or self.applied.is_automatic):
+            self.applied = best_of(self.offers, self.currency, self.items)
         self._breakdown = None
         totals = self.breakdown().totals
         if totals.total > MAX_AMOUNT or totals.subtotal > MAX_AMOUNT:

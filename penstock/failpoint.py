@@ -21,6 +21,7 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "result.before_commit": "the outcome is written but not committed",
     "result.after_commit": "the outcome is committed; the client has no answer yet",
     "order.before_commit": "the order is written but not committed",
+    "discount.reserved": "a place of a discount's limits is taken; nothing is committed yet",
     "event.before_insert": "a change is written; its event is not yet",
     "rotation.after_commit": "some data keys are wrapped anew and committed; the others are not",
     "step.before_insert": "a capture, void or refund was decided under its payment's lock; it is not written yet",

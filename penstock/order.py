@@ -8,6 +8,7 @@ from typing import Any
 
 from penstock.caller import Scope
 from penstock.cart import Address, Cart, LineItem, ShippingSelection, TaxLine
+from penstock.discount import AppliedDiscount
 from penstock.events import Recorded
 from penstock.payment import Payment, PaymentStatus
 from penstock.totals import Part, Totals
@@ -64,6 +65,9 @@ class Order(Recorded):
     customer_email: str | None = None
     payment_method: str | None = None
     discount_code: str | None = None
+    applied: AppliedDiscount | None = None
+    """The discount that took ``applied_amount`` minor units off, as it was then; its code is ``discount_code``."""
+    applied_amount: int = 0
     totals: Totals = field(default_factory=Totals)
     lines: list[OrderLine] = field(default_factory=list)
     shipping: ShippingSelection | None = None
@@ -77,6 +81,8 @@ class Order(Recorded):
         priced = cart.breakdown()
         self.lines = [order_line(item, part) for item, part in zip(cart.items, priced.lines, strict=True)]
         self.totals, self.shipping, self.tax_lines = cart.totals, cart.shipping, list(cart.tax_lines)
+        self.applied, self.applied_amount = (cart.applied if cart.applied_amount else None), cart.applied_amount
+        self.discount_code = self.applied.code if self.applied else None
         self.shipping_address, self.billing_address = cart.shipping_address, cart.billing_address
         self.customer_id = cart.customer_id
         self.customer_email = cart.customer_email or self.customer_email

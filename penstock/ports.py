@@ -9,10 +9,13 @@ from typing import Any, Protocol
 from penstock.caller import Scope
 from penstock.cart import Cart, LineItem
 from penstock.connector import ProviderKind
+from penstock.discount import Discount
+from penstock.discount_ports import Discounts
 from penstock.follow_up import Step
 from penstock.health import Incident
 from penstock.ledger import Posting
 from penstock.order import Order
+from penstock.page import Page
 from penstock.payment import Payment, Transaction
 from penstock.provider_ports import Cascade, Offer
 from penstock.routing import LIST_NAMES, ListName, Route, RoutingVersion
@@ -26,6 +29,7 @@ __all__ = [
     "Carts",
     "Cascade",
     "Connections",
+    "Discounts",
     "Due",
     "DueRow",
     "EmbedConfigs",
@@ -45,20 +49,6 @@ __all__ = [
     "Webhooks",
     "Work",
 ]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One page of a list, already in the wire's shape. ``cursor`` is None on the last page."""
-
-    records: Sequence[Mapping[str, Any]]
-    limit: int
-    cursor: str | None = None
-
-    def shape(self) -> dict[str, Any]:
-        """Return the page as the wire has it."""
-        pagination = {"cursor": self.cursor, "hasMore": self.cursor is not None, "limit": self.limit}
-        return {"data": self.records, "meta": {"pagination": pagination}}
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +85,10 @@ class Carts(Protocol):
 
     def get(self, cart_id: str) -> Cart | None: ...
     def get_for_update(self, cart_id: str) -> Cart | None: ...
+    def get_to_change(self, cart_id: str) -> tuple[Cart, list[Discount]] | None:
+        """Return the cart under its lock, with the automatic discounts that could be used now."""
+        ...
+
     def add(self, cart: Cart) -> None: ...
     def save(self, cart: Cart) -> None:
         """Write the cart's own row and its events. Lines are written by the three methods below."""
@@ -354,6 +348,8 @@ class UnitOfWork(Protocol):
     def payments(self) -> Payments: ...
     @property
     def steps(self) -> Steps: ...
+    @property
+    def discounts(self) -> Discounts: ...
     @property
     def keys(self) -> Keys: ...
     @property

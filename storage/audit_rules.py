@@ -218,7 +218,8 @@ _ORDERS: Final = (
         "SUM(unit_price * quantity) AS subtotal, SUM(discount_amount) AS discount FROM cart_items GROUP BY cart_id) "
         "AS lines ON lines.cart_id = carts.id WHERE carts.total <> "
         "carts.subtotal - carts.discount_total + carts.shipping_total + carts.tax_total "
-        "OR carts.subtotal <> COALESCE(lines.subtotal, 0) OR carts.discount_total <> COALESCE(lines.discount, 0)",
+        "OR carts.subtotal <> COALESCE(lines.subtotal, 0) "
+        "OR carts.discount_total <> COALESCE(lines.discount, 0) + carts.applied_amount",
     ),
     Rule(
         "charged_is_ordered",
@@ -277,6 +278,49 @@ _CARTS: Final = (
     ),
 )
 
+_DISCOUNTS: Final = (
+    Rule(
+        "discount_within_limit",
+        "No more places of a discount are taken than it has.",
+        "SELECT id, times_reserved + times_redeemed AS found FROM discounts "
+        "WHERE usage_limit IS NOT NULL AND times_reserved + times_redeemed > usage_limit",
+    ),
+    Rule(
+        "discount_counts_its_redemptions",
+        "What a discount counts as reserved and redeemed is what its redemptions say.",
+        "SELECT discounts.id, discounts.times_redeemed AS found FROM discounts LEFT JOIN (SELECT discount_id, "
+        "SUM(CASE WHEN state = 'reserved' THEN 1 ELSE 0 END) AS reserved, "
+        "SUM(CASE WHEN state = 'redeemed' THEN 1 ELSE 0 END) AS redeemed FROM discount_redemptions GROUP BY discount_id) "
+        "AS told ON told.discount_id = discounts.id WHERE discounts.times_reserved <> COALESCE(told.reserved, 0) "
+        "OR discounts.times_redeemed <> COALESCE(told.redeemed, 0)",
+    ),
+    Rule(
+        "reserved_redemption_is_watched",
+        "A reserved place belongs to a cart that names it and that a session, a payment or the clock will let go.",
+        "SELECT discount_redemptions.id, discount_redemptions.cart_id AS found FROM discount_redemptions "
+        "JOIN carts ON carts.id = discount_redemptions.cart_id WHERE discount_redemptions.state = 'reserved' "
+        "AND (carts.redemption_id IS NULL OR carts.redemption_id <> discount_redemptions.id "
+        "OR carts.status = 'converted' OR (carts.live_payment_id IS NULL "
+        "AND NOT EXISTS (SELECT 1 FROM checkout_sessions WHERE checkout_sessions.cart_id = carts.id "
+        "AND checkout_sessions.status = 'open') AND NOT EXISTS (SELECT 1 FROM due "
+        "WHERE due.kind = 'lapse_discount' AND due.object_id = CAST(carts.id AS VARCHAR(64)))))",
+    ),
+    Rule(
+        "paid_discount_is_redeemed",
+        "A cart that was paid less its discount has used a place, unless its order was cancelled.",
+        "SELECT carts.id, carts.applied_amount AS found FROM carts LEFT JOIN orders ON orders.id = carts.order_id "
+        "WHERE carts.status = 'converted' AND carts.applied_amount > 0 AND (orders.status IS NULL "
+        "OR orders.status <> 'cancelled') AND NOT EXISTS (SELECT 1 FROM discount_redemptions "
+        "WHERE discount_redemptions.id = carts.redemption_id AND discount_redemptions.state = 'redeemed')",
+    ),
+    Rule(
+        "ordered_discount_is_the_cart_s",
+        "What a paid order says of its discount is what its cart had.",
+        "SELECT orders.id, orders.applied_amount AS found FROM orders JOIN carts ON carts.order_id = orders.id "
+        "WHERE carts.status = 'converted' AND orders.applied_amount <> carts.applied_amount",
+    ),
+)
+
 
 def _counted(table: str) -> Rule:
     return Rule(
@@ -307,9 +351,11 @@ RULES: Final = (
     *_ONCE,
     *_ORDERS,
     *_CARTS,
-    *(_counted(table) for table in ("carts", "checkout_sessions", "orders", "payments")),
+    *_DISCOUNTS,
+    *(_counted(table) for table in ("carts", "checkout_sessions", "discounts", "orders", "payments")),
     _same_scope("cart_items", "carts", "cart_id"),
     _same_scope("order_lines", "orders", "order_id"),
+    _same_scope("discount_redemptions", "discounts", "discount_id"),
     _same_scope("payments", "orders", "order_id"),
     _same_scope("payment_attempts", "payments", "payment_id"),
     _same_scope("payment_steps", "payments", "payment_id"),

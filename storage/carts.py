@@ -9,11 +9,13 @@ import sqlalchemy as sa
 
 from penstock.caller import Scope
 from penstock.cart import ABANDON, FIRST_LOOK, Cart, CartStatus, LineItem, ShippingSelection, TaxLine
+from penstock.discount import Discount, applied_of
 from penstock.ports import Abandoned, Page
 from penstock.totals import Totals
 from storage import abandoned_carts, scoped
 from storage.children import with_children
 from storage.cursors import Cursors
+from storage.discounts import OFFERS, discount_from_row
 from storage.due import DueRows
 from storage.events import write_events
 from storage.lists import wired
@@ -90,6 +92,14 @@ class CartRows:
         one = {"id": cart_id}
         found, items = self._connection.batch([(_GET_FOR_UPDATE, one), (_ITEMS, one)])
         return _from_row(found[0], items, self._connection.scope) if found else None
+
+    def get_to_change(self, cart_id: str) -> tuple[Cart, list[Discount]] | None:
+        """Return a cart as `get_for_update` does, with the automatic discounts that could be used now, oldest first."""
+        one: dict[str, Any] = {"id": cart_id}
+        scope = self._connection.scope
+        asked = [(_GET_FOR_UPDATE, one), (_ITEMS, one), (OFFERS, {"now": self._now})]
+        found, items, offers = self._connection.batch(asked)
+        return (_from_row(found[0], items, scope), [discount_from_row(row, scope) for row in offers]) if found else None
 
     def add(self, cart: Cart) -> None:
         """Write a new cart with its lines and events."""
@@ -172,6 +182,9 @@ def _to_row(cart: Cart) -> dict[str, Any]:
         "sequence": cart.sequence,
         "created_at": cart.created_at,
         "updated_at": cart.updated_at,
+        "applied_discount": cart.applied.kept() if cart.applied else None,
+        "applied_amount": cart.applied_amount,
+        "redemption_id": cart.redemption_id,
     }
 
 
@@ -198,6 +211,8 @@ def _from_row(row: Any, items: Sequence[Any], scope: Scope) -> Cart:
         live_payment_id=row.live_payment_id,
         abandoned_at=row.abandoned_at,
         recovery_emailed_at=row.recovery_emailed_at,
+        applied=applied_of(row.applied_discount),
+        redemption_id=row.redemption_id,
         sequence=row.sequence,
     )
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import Column, ColumnElement, Table
@@ -15,6 +15,7 @@ from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
 from storage.types import JsonFragment, JsonText, RawMoment, UtcDateTime, Whole, WireMoment, moment
 
+ESCAPE: Final = "\\"
 Record = Callable[[Any], Mapping[str, Any]]
 
 
@@ -23,6 +24,13 @@ def nothing(cursor: str | None, limit: int) -> Page:
     if cursor is not None:
         raise InvalidCursor
     return Page([], limit)
+
+
+def pattern(text: str) -> str:
+    """Return the LIKE pattern that finds a text anywhere, taken as it is and without regard to case."""
+    for special in (ESCAPE, "%", "_"):
+        text = text.replace(special, ESCAPE + special)
+    return f"%{text.lower()}%"
 
 
 def wired(column: Column[Any] | ColumnElement[Any]) -> ColumnElement[Any]:
@@ -35,7 +43,7 @@ def wired(column: Column[Any] | ColumnElement[Any]) -> ColumnElement[Any]:
 
 
 class Listing:
-    """One kind of list, newest first, with filters that add up. Each mixture of filters is compiled once.
+    """One kind of list, by age, with filters that add up. Each mixture of filters is compiled once.
 
     The columns hold ``id``; the rows are in the order of ``by``, of those that ``only`` lets in. A filter's condition
     has one parameter, named like the filter.
@@ -67,14 +75,16 @@ class Listing:
         *,
         cursor: str | None,
         limit: int,
+        is_ascending: bool = False,
     ) -> Page:
-        """Return a page of at most ``limit`` records. Raises `InvalidCursor`."""
-        name = self._table.name
+        """Return a page of at most ``limit`` records, newest first unless it is ascending. Raises `InvalidCursor`."""
+        name = f"{self._table.name} ascending" if is_ascending else self._table.name
         place = None if cursor is None else cursors.read(cursor, connection.scope, name, filters)
         values: dict[str, Any] = {**filters, "limit": limit + 1}
         if place is not None:
             values |= {"after_created_at": place.created_at, "after_id": place.id}
-        rows = connection.rows(self._statement(frozenset(filters), is_first=place is None), values)
+        statement = self._statement(frozenset(filters), is_first=place is None, is_ascending=is_ascending)
+        rows = connection.rows(statement, values)
         records = [self._record(row) for row in rows[:limit]]
         if len(rows) <= limit:
             return Page(records, limit)
@@ -82,11 +92,13 @@ class Listing:
         place = Place(moment(last.listed_at), last.id)
         return Page(records, limit, cursors.write(place, connection.scope, name, filters))
 
-    def _write(self, filters: frozenset[str], *, is_first: bool) -> Statement:
+    def _write(self, filters: frozenset[str], *, is_first: bool, is_ascending: bool = False) -> Statement:
         table = self._table
         core = scoped.select(*self._columns).where(*self._only, *(self._conditions[name] for name in sorted(filters)))
         if not is_first:
             after = sa.tuple_(value(self._by, "after_created_at"), value(table.c.id, "after_id"))
-            core = core.where(sa.tuple_(self._by, table.c.id) < after)
-        core = core.order_by(self._by.desc(), table.c.id.desc())
+            here = sa.tuple_(self._by, table.c.id)
+            core = core.where(here > after if is_ascending else here < after)
+        order = (self._by, table.c.id)
+        core = core.order_by(*(order if is_ascending else (each.desc() for each in order)))
         return Statement(core.limit(sa.bindparam("limit", type_=Whole())))

@@ -10,7 +10,7 @@ from storage.scoped import ScopedConnection, value
 from storage.tables import order_lines, orders
 
 _HIDDEN: Final = (*SCOPE_COLUMNS, "search", "sequence")
-_RENAMED: Final = ("shipping", "tax_lines")
+_RENAMED: Final = ("shipping", "tax_lines", "applied_discount")
 _SHOWN: Final = with_children(
     orders,
     [orders.c.application_id, orders.c.environment_id]
@@ -29,7 +29,7 @@ def shown(connection: ScopedConnection, order_id: str) -> Mapping[str, Any] | No
     return {
         **record(row),
         "lineItems": [_line(line) for line in row.children],
-        "appliedDiscount": None,
+        "appliedDiscount": _applied(row.applied_discount, row.applied_amount),
         "selectedShipping": _shipping(row.shipping),
         "taxLines": _tax_lines(row.tax_lines),
         "shippingAddress": row.shipping_address,
@@ -83,6 +83,13 @@ def _line(row: Any) -> dict[str, Any]:
         "requiresShipping": row.requires_shipping,
         "metadata": row.metadata,
     }
+
+
+def _applied(found: Mapping[str, Any] | None, amount: int) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    own = {name: found[name] for name in ("code", "name", "type", "value")}
+    return {"discountId": found["discount_id"], **own, "amount": amount}
 
 
 def _shipping(found: Mapping[str, Any] | None) -> dict[str, Any] | None:

@@ -2,11 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
-from typing import Any, Final
+from typing import Any
 
 import sqlalchemy as sa
 
 from penstock.caller import Scope
+from penstock.discount import applied_of
 from penstock.order import Order, OrderLine, OrderStatus
 from penstock.payment import PaymentStatus
 from penstock.ports import Page
@@ -21,14 +22,13 @@ from storage.carts import (
 from storage.columns import SCOPE_COLUMNS
 from storage.cursors import Cursors
 from storage.events import write_events
-from storage.lists import Listing, nothing
+from storage.lists import ESCAPE, Listing, nothing, pattern
 from storage.order_view import record, shown
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
 from storage.tables import order_lines, orders
 from storage.types import Text, canonical
 
-_ESCAPE: Final = "\\"
 _OWN = [each.name for each in orders.columns if each.name not in (*SCOPE_COLUMNS, "search")]
 _KEPT = ("id", "number", "source", "cart_id", "external_cart_id", "currency", "created_at")
 _CHANGED = [name for name in (*_OWN, "search") if name not in _KEPT]
@@ -95,13 +95,6 @@ class OrderRows:
         self._connection.put(_ADD_LINES, *rows)
 
 
-def pattern(text: str) -> str:
-    """Return the LIKE pattern that finds a text anywhere, taken as it is and without regard to case."""
-    for special in (_ESCAPE, "%", "_"):
-        text = text.replace(special, _ESCAPE + special)
-    return f"%{text.lower()}%"
-
-
 def _search_text(order: Order) -> str:
     # One line for each field: a search text has no line break in it, so it matches within one field only.
     fields = (order.id, order.number, order.status.value, order.source, order.discount_code, canonical(order.metadata))
@@ -138,6 +131,8 @@ def _to_row(order: Order) -> dict[str, Any]:
         "sequence": order.sequence,
         "created_at": order.created_at,
         "updated_at": order.updated_at,
+        "applied_discount": order.applied.kept() if order.applied else None,
+        "applied_amount": order.applied_amount,
     }
 
 
@@ -166,6 +161,8 @@ def _from_row(row: Any, lines: Sequence[Any], scope: Scope) -> Order:
         shipping_address=row.shipping_address,
         billing_address=row.billing_address,
         metadata=row.metadata,
+        applied=applied_of(row.applied_discount),
+        applied_amount=row.applied_amount,
         sequence=row.sequence,
     )
 
@@ -179,7 +176,15 @@ def _line_to_row(order_id: str, line: OrderLine, position: int) -> dict[str, Any
     return {**{name: getattr(line, name) for name in _LINE}, "order_id": order_id, "position": position}
 
 
-_NOT_LISTED = ("shipping", "tax_lines", "shipping_address", "billing_address", "sequence")
+_NOT_LISTED = (
+    "shipping",
+    "tax_lines",
+    "shipping_address",
+    "billing_address",
+    "sequence",
+    "applied_discount",
+    "applied_amount",
+)
 _LISTING = Listing(
     orders,
     [
@@ -191,7 +196,7 @@ _LISTING = Listing(
         "status": orders.c.status == value(orders.c.status),
         "payment_status": orders.c.payment_status == value(orders.c.payment_status),
         "customer_id": orders.c.customer_id == value(orders.c.customer_id),
-        "q": orders.c.search.like(sa.bindparam("q", type_=Text(300)), escape=_ESCAPE),
+        "q": orders.c.search.like(sa.bindparam("q", type_=Text(300)), escape=ESCAPE),
     },
     record,
 )

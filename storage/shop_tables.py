@@ -37,6 +37,9 @@ carts = tenant_table(
     at("updated_at"),
     optional("abandoned_at", UtcDateTime()),
     optional("recovery_emailed_at", UtcDateTime()),
+    optional("applied_discount", JsonText()),
+    later("applied_amount", Amount(), "0"),
+    optional("redemption_id", UuidText()),
     newest_first("ix_carts_newest"),
 )
 for _name, _column in (("ix_carts_abandoned", carts.c.abandoned_at), ("ix_carts_emailed", carts.c.recovery_emailed_at)):
@@ -126,6 +129,8 @@ orders = tenant_table(
     column("sequence", Whole()),
     at("created_at"),
     at("updated_at"),
+    optional("applied_discount", JsonText()),
+    later("applied_amount", Amount(), "0"),
     UniqueConstraint("environment_id", "application_id", "number"),
     newest_first("ix_orders_newest"),
     newest_first("ix_orders_status", "status"),

@@ -15,6 +15,7 @@ from storage.columns import (
     table,
     tenant_table,
 )
+from storage.discount_tables import discount_redemptions, discounts
 from storage.payment_tables import ledger_entries, payment_attempts, payment_steps, payments, transactions
 from storage.routing_tables import payment_routes, routing_lists, routing_versions
 from storage.shop_tables import cart_items, carts, checkout_sessions, order_lines, orders
@@ -193,6 +194,8 @@ __all__ = [
     "checkout_sessions",
     "connections",
     "data_keys",
+    "discount_redemptions",
+    "discounts",
     "due",
     "embed_configs",
     "environments",

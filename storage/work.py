@@ -14,6 +14,7 @@ from storage.carts import CartRows
 from storage.connections import ConnectionRows
 from storage.cursors import Cursors
 from storage.database import Connection, Database
+from storage.discounts import DiscountRows
 from storage.due import DueRows
 from storage.embed_configs import EmbedConfigRows
 from storage.idempotency import IdempotencyRows
@@ -65,6 +66,11 @@ class RowsOfWork:
     def steps(self) -> StepRows:
         """Captures, voids and refunds."""
         return StepRows(self._connection)
+
+    @cached_property
+    def discounts(self) -> DiscountRows:
+        """Discounts, and the places that carts hold of their limits."""
+        return DiscountRows(self._connection, self.now, self._cursors)
 
     @cached_property
     def keys(self) -> KeyRows:

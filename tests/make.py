@@ -4,6 +4,7 @@ from datetime import UTC, datetime
 
 from penstock.caller import Caller, Scope, Standing
 from penstock.cart import Cart, LineItem, new_cart
+from penstock.discount import Discount, DiscountType
 from penstock.ids import new_id, new_session_id
 from penstock.keyring import Keyring
 from penstock.order import Order
@@ -56,6 +57,11 @@ def item(**fields) -> LineItem:
 def order(own: Scope = SCOPE, *, now: datetime = NOW, **fields) -> Order:
     given = {"id": new_id(), "number": "ORD-TESTTEST00", "currency": "USD", "created_at": now, "updated_at": now}
     return Order(scope=own, **{**given, **fields})
+
+
+def discount(own: Scope = SCOPE, *, now: datetime = NOW, **fields) -> Discount:
+    given = {"id": new_id(), "code": "TEN", "name": "Ten percent", "type": DiscountType.PERCENTAGE, "value": 10}
+    return Discount(scope=own, created_at=now, updated_at=now, **{**given, **fields})
 
 
 def payment(own: Scope = SCOPE, *, now: datetime = NOW, **fields) -> Payment:

@@ -194,3 +194,13 @@ def sibling_shop(shop):
         return connect(moved(shop, application_id=add_application(shop)))
 
     return opened
+
+
+def rows_of(house, table, **wanted):
+    """The rows of a table that have these values, as an operator's SQL client would see them, oldest first."""
+    engine = sa.create_engine(house.settings.database_url)
+    query = sa.select(table).where(*(table.c[name] == value for name, value in wanted.items()))
+    with engine.connect() as connection:
+        found = connection.execute(query.order_by(table.c.created_at, table.c.id)).all()
+    engine.dispose()
+    return found

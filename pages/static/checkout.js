@@ -201,8 +201,30 @@
     }
     if (ERRORS_TO_FIELDS.has(code) && markFields(error.details)) return setBusy("");
     if (code === "session_expired" || code === "session_not_open") return location.reload();
+    if (code === "discount_invalid") return askAnew(error.message);
     if (code === "too_many_attempts") return fail(code, "This checkout has used up its attempts.", "Go back to the shop and start again.");
     return fail(code || "unknown", error.message || "Something went wrong.", "Nothing was charged.");
+  }
+
+  // The total on this page is not what would be charged any more: draw the page anew, and say why there.
+  function askAnew(message) {
+    tell("failed", { code: "discount_invalid", message });
+    try {
+      sessionStorage.setItem(state.sessionId, message);
+    } catch {
+      // A frame without storage shows the new total alone.
+    }
+    location.reload();
+  }
+
+  function sayWhy() {
+    try {
+      const message = sessionStorage.getItem(state.sessionId);
+      sessionStorage.removeItem(state.sessionId);
+      if (message) showNotice(message, "It is not in the total any more. Nothing was charged.");
+    } catch {
+      // The same frame.
+    }
   }
 
   // After a redirect the submission is gone. This one names no card, so that it can ask but never pay.
@@ -256,6 +278,7 @@
     form.addEventListener("submit", (event) => { event.preventDefault(); pay(); });
     form.addEventListener("change", choose);
     choose();
+    sayWhy();
     if (!state.isFree) await offerMethods();
     tell("ready");
   }

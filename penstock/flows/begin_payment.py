@@ -19,6 +19,7 @@ from penstock.errors import (
     PaymentMethodUnavailable,
 )
 from penstock.failpoint import failpoint
+from penstock.flows.hold_discount import buyer_key, hold_discount
 from penstock.flows.reconcile_payment import SENDING_GRACE
 from penstock.flows.route_payment import route_payment, with_candidates
 from penstock.flows.settle_payment import RECONCILE, Checkout, conclude
@@ -89,9 +90,9 @@ def begin_payment(
 
     Returns `Standing` where a payment of this session is live, or this submission has completed it. Raises `NotFound`,
     `SessionExpired`, `SessionNotOpen`, `TooManyAttempts`, `CartNotOpen`, `CartNotReady`, `MissingRequiredField`,
-    `PaymentInProgress`, `PaymentMethodUnavailable`, `FeatureUnavailable`, `NoGr4vyConnection`, `NoEligibleConnector`,
-    and `CardNeeded` where the rules look at a card that nobody was asked about. A payment that a decline rule refuses,
-    or that nobody of those it goes to can take, has ended already, without an attempt.
+    `PaymentInProgress`, `DiscountInvalid`, `PaymentMethodUnavailable`, `FeatureUnavailable`, `NoGr4vyConnection`,
+    `NoEligibleConnector`, and `CardNeeded` where the rules look at a card that nobody was asked about. A payment that a
+    decline rule refuses, or that nobody of those it goes to can take, has ended already, without an attempt.
     """
     session = uow.sessions.get_for_update(session_id)
     if session is None:
@@ -107,6 +108,8 @@ def begin_payment(
     request = _request(session, money, completion)
     route = route_payment(uow, session, cart, request, completion.card)
     candidates, route = _candidates(uow, cascade, request, route, session)
+    if cart is not None and not route.decision.is_declined:
+        hold_discount(uow, cart, buyer_key(cart, session), is_final=True)
     return _write(uow, session, cart, Plan(request, candidates, completion, changed, route))
 
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from penstock.cart import Cart, LineItem, ShippingSelection, TaxLine
 from penstock.checks import check_address, check_metadata, require
+from penstock.discount import customer_key
 from penstock.errors import CartNotFound, ImageUrlUnresolvable
+from penstock.flows.hold_discount import customer_misfit, release_if_changed
 from penstock.ids import new_id
 from penstock.ports import UnitOfWork
 from penstock.tenant import EmbedConfig
@@ -16,7 +18,7 @@ def change_cart(uow: UnitOfWork, cart_id: str, change: Callable[[Cart, datetime]
     """Apply a change to a cart under its row lock and return the cart. Raises `CartNotFound`, and what it raises."""
     cart = locked_cart(uow, cart_id)
     change(cart, uow.now)
-    uow.carts.save(cart)
+    _save(uow, cart)
     return cart
 
 
@@ -29,7 +31,10 @@ def update_cart(uow: UnitOfWork, cart_id: str, changes: Mapping[str, Any]) -> Ca
             *check_metadata(changes.get("metadata")),
         ]
     )
-    return change_cart(uow, cart_id, lambda cart, now: cart.update(changes, now))
+    cart = locked_cart(uow, cart_id, changes)
+    cart.update(changes, uow.now)
+    _save(uow, cart)
+    return cart
 
 
 def add_item(uow: UnitOfWork, cart_id: str, fields: Mapping[str, Any]) -> tuple[Cart, LineItem]:
@@ -42,7 +47,7 @@ def add_item(uow: UnitOfWork, cart_id: str, fields: Mapping[str, Any]) -> tuple[
     item = LineItem(id=new_id(), **fields)
     cart.add_item(item, uow.now)
     uow.carts.add_item(cart.id, item)
-    uow.carts.save(cart)
+    _save(uow, cart)
     return cart, item
 
 
@@ -52,7 +57,7 @@ def update_item(uow: UnitOfWork, cart_id: str, item_id: str, changes: Mapping[st
     cart = locked_cart(uow, cart_id)
     item = cart.update_item(item_id, changes, uow.now)
     uow.carts.save_item(item)
-    uow.carts.save(cart)
+    _save(uow, cart)
     return cart, item
 
 
@@ -61,7 +66,7 @@ def remove_item(uow: UnitOfWork, cart_id: str, item_id: str) -> None:
     cart = locked_cart(uow, cart_id)
     cart.remove_item(item_id, uow.now)
     uow.carts.remove_item(item_id)
-    uow.carts.save(cart)
+    _save(uow, cart)
 
 
 def select_shipping(uow: UnitOfWork, cart_id: str, fields: Mapping[str, Any] | None) -> Cart:
@@ -83,12 +88,24 @@ def replace_tax_lines(uow: UnitOfWork, cart_id: str, lines: list[Mapping[str, An
     return change_cart(uow, cart_id, change)
 
 
-def locked_cart(uow: UnitOfWork, cart_id: str) -> Cart:
-    """Return the cart under its row lock, or raise `CartNotFound`."""
-    cart = uow.carts.get_for_update(cart_id)
-    if cart is None:
+def locked_cart(uow: UnitOfWork, cart_id: str, changes: Mapping[str, Any] | None = None) -> Cart:
+    """Return the cart under its row lock, with the automatic discounts that it may choose from, or raise `CartNotFound`.
+
+    ``changes`` says who the customer is about to be: what that one has used up is left out.
+    """
+    found = uow.carts.get_to_change(cart_id)
+    if found is None:
         raise CartNotFound
+    cart, offers = found
+    buyer = {"customer_id": cart.customer_id, "customer_email": cart.customer_email} | dict(changes or {})
+    key = customer_key(buyer["customer_id"], buyer["customer_email"])
+    cart.offers = [offer.snapshot() for offer in offers if customer_misfit(uow, offer, cart.id, key) is None]
     return cart
+
+
+def _save(uow: UnitOfWork, cart: Cart) -> None:
+    release_if_changed(uow, cart)
+    uow.carts.save(cart)
 
 
 def _complete(path: str, config: EmbedConfig) -> str:

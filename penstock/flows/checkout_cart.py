@@ -7,9 +7,12 @@ from penstock.cart import CartStatus
 from penstock.checks import check_metadata, require
 from penstock.errors import CartNotReady
 from penstock.flows.change_cart import locked_cart
+from penstock.flows.hold_discount import buyer_key, hold_or_replace
+from penstock.flows.lapse_discount import LAPSE
 from penstock.ids import new_id, new_order_number
 from penstock.order import Order
 from penstock.ports import UnitOfWork
+from penstock.session import LIFETIME
 
 
 def checkout_cart(
@@ -17,13 +20,16 @@ def checkout_cart(
 ) -> Order:
     """Create the draft order of an open cart and freeze the cart.
 
-    Raises `CartNotReady` for a cart without items or one that is no longer open, `CartNotFound`, `ValidationError`.
+    The cart holds a place of its discount's limits for a day. Raises `CartNotReady` for a cart without items or one that
+    is no longer open, `DiscountInvalid`, `CartNotFound`, `ValidationError`.
     """
     require(check_metadata(metadata))
     cart = locked_cart(uow, cart_id)
     if cart.status is not CartStatus.OPEN:
         raise CartNotReady(f"The cart is {cart.status.value}, not open.", details={"status": cart.status.value})
     cart.assert_ready()
+    cart.refresh_discount(uow.now)
+    hold_or_replace(uow, cart, buyer_key(cart))
     order = Order(
         id=new_id(),
         scope=uow.scope,
@@ -41,4 +47,6 @@ def checkout_cart(
     uow.orders.add(order)
     cart.freeze(order.id, uow.now)
     uow.carts.save(cart)
+    if cart.redemption_id is not None:
+        uow.due.add(LAPSE, cart.id, uow.now + LIFETIME)
     return order

@@ -4,8 +4,9 @@ from dataclasses import dataclass, replace
 
 from penstock.caller import Caller
 from penstock.clock import Clock
-from penstock.errors import NoEligibleConnector, PaymentFailed, PaymentInProgress, SessionNotOpen
+from penstock.errors import DiscountInvalid, NoEligibleConnector, PaymentFailed, PaymentInProgress, SessionNotOpen
 from penstock.failpoint import failpoint
+from penstock.flows.apply_discount import drop_invalid
 from penstock.flows.begin_payment import Begun, Completion, Standing, begin_payment
 from penstock.flows.reconcile_payment import reconcile_payment
 from penstock.flows.route_payment import CardNeeded
@@ -37,13 +38,14 @@ def complete_session(
 ) -> Completed:
     """Pay for a session. At most one payment of a session is ever open, and one can succeed.
 
-    The same submission again gets the same answer. Raises what `begin_payment` raises, `PaymentInProgress` while
+    The same submission again gets the same answer. A discount that is not valid any more is taken off the cart, and
+    `DiscountInvalid` says so. Raises what `begin_payment` raises, `PaymentInProgress` while
     another submission's outcome is open, `SessionNotOpen` after another one succeeded, and for a certain no
     `PaymentFailed`, `FlowDecline` where a rule of the merchant's says it, or `NoEligibleConnector` where no provider
     could even be reached.
     """
     for _ in range(2):
-        begun = _begin(work, cascade, caller, session_id, completion)
+        begun = _begin_or_drop(work, cascade, caller, session_id, completion)
         failpoint("attempt.after_commit")
         if isinstance(begun, Begun) and begun.route.decision.is_declined:
             raise _declined_by_rule(begun)
@@ -66,6 +68,18 @@ def _begin(work: Work, cascade: Cascade, caller: Caller, session_id: str, comple
         card = cascade.describe(needed.connections, completion.payment_token or "") or CardFacts()
     with work() as uow:
         return begin_payment(uow, cascade, caller, session_id, replace(completion, card=card))
+
+
+def _begin_or_drop(
+    work: Work, cascade: Cascade, caller: Caller, session_id: str, completion: Completion
+) -> Begun | Standing:
+    """Begin the payment, or take off the discount that does not hold any more: the next try is for the new total."""
+    try:
+        return _begin(work, cascade, caller, session_id, completion)
+    except DiscountInvalid:
+        with work() as uow:
+            drop_invalid(uow, session_id, completion.email)
+        raise
 
 
 def _declined_by_rule(begun: Begun) -> FlowDecline:

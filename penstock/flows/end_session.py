@@ -4,6 +4,7 @@ from typing import Literal
 
 from penstock.cart import Cart, CartStatus
 from penstock.errors import NotFound, PaymentInProgress, SessionNotOpen
+from penstock.flows.hold_discount import release_discount
 from penstock.flows.reconcile_payment import reconcile_payment
 from penstock.flows.settle_payment import EXPIRE
 from penstock.ports import Cascade, UnitOfWork, Work
@@ -44,6 +45,7 @@ def _end(uow: UnitOfWork, session_id: str, end: SessionStatus) -> tuple[Checkout
         session.expire(uow.now)
     if cart is not None and cart.live_payment_id is None and cart.status is not CartStatus.CONVERTED:
         cart.leave_payment(uow.now)
+        release_discount(uow, cart)
         uow.carts.save(cart)
     uow.sessions.save(session)
     uow.due.done(EXPIRE, session.id)

@@ -1,5 +1,6 @@
 """End a session whose time has run out."""
 
+from penstock.flows.hold_discount import release_discount
 from penstock.ports import UnitOfWork
 
 
@@ -12,6 +13,7 @@ def expire_session(uow: UnitOfWork, session_id: str) -> bool:
     cart = uow.carts.get_for_update(session.cart_id) if session.cart_id else None
     if cart is not None and cart.is_frozen and cart.live_payment_id is None:
         cart.leave_payment(uow.now)
+        release_discount(uow, cart)
         uow.carts.save(cart)
     uow.sessions.save(session)
     return True

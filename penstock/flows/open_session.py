@@ -14,7 +14,11 @@ from penstock.checks import (
     require,
     require_live,
 )
-from penstock.errors import CartNotOpen, DiscountInvalid, Fault, FeatureUnavailable, NoGr4vyConnection
+from penstock.discount import Misfit, invalid
+from penstock.errors import CartNotFound, CartNotOpen, Fault, FeatureUnavailable, NoGr4vyConnection, ValidationError
+from penstock.flows.apply_discount import put_code
+from penstock.flows.change_cart import locked_cart
+from penstock.flows.hold_discount import buyer_key, hold_or_replace
 from penstock.flows.settle_payment import EXPIRE
 from penstock.ids import new_session_id
 from penstock.ports import UnitOfWork
@@ -26,13 +30,15 @@ def open_session(uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]) -> 
     """Open a session for ``cart_id`` or ``external_cart_id``, whose buyer comes back to ``return_url``; return it with its cart.
 
     Raises `ValidationError` for values that do not fit or a cart that this caller has not, `CartNotOpen`,
-    `DiscountInvalid` for any code (there are no discounts to match one), `FeatureUnavailable` for recurring and
+    `DiscountInvalid` for a discount that this cart cannot have, `FeatureUnavailable` for recurring and
     net terms, and the three 402 errors of a production workspace that may not take payments.
     """
     require_live(caller)
     require(_faults(uow, caller, fields))
     cart = _cart(uow, fields.get("cart_id"))
     _refuse_unavailable(fields)
+    if cart is None and fields.get("discount_code") is not None:
+        raise invalid(Misfit.NO_CART, fields["discount_code"])
     session = CheckoutSession(
         id=new_session_id(),
         scope=uow.scope,
@@ -42,7 +48,26 @@ def open_session(uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]) -> 
         expires_at=uow.now + LIFETIME,
         **{name: value for name, value in fields.items() if name not in _NOT_KEPT},
     )
+    if cart is not None:
+        _discount(uow, cart, session, fields.get("discount_code"))
     return keep_session(uow, session), cart
+
+
+def _discount(uow: UnitOfWork, cart: Cart, session: CheckoutSession, code: str | None) -> None:
+    """Put the code on the cart, and have the cart hold a place of its discount's limits while the session is open."""
+    if cart.live_payment_id is not None:
+        if code is not None:
+            cart.assert_open()
+        return
+    sequence, held = cart.sequence, cart.redemption_id
+    if code is not None:
+        cart.assert_open()
+        put_code(uow, cart, code, session)
+    elif not cart.is_frozen:
+        cart.refresh_discount(uow.now)
+    hold_or_replace(uow, cart, buyer_key(cart, session))
+    if (cart.sequence, cart.redemption_id) != (sequence, held):
+        uow.carts.save(cart)
 
 
 _NOT_KEPT = frozenset({"application_id", "discount_code", "recurring", "payment_terms"})
@@ -107,10 +132,11 @@ def _faults(uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]) -> Itera
 def _cart(uow: UnitOfWork, cart_id: str | None) -> Cart | None:
     if cart_id is None:
         return None
-    cart = uow.carts.get(cart_id)
-    if cart is None:
-        require([Fault("/cartId", "unknown_cart", "this credential knows no cart with this id")])
-    elif cart.status is CartStatus.CONVERTED:
+    try:
+        cart = locked_cart(uow, cart_id)
+    except CartNotFound:
+        raise ValidationError(Fault("/cartId", "unknown_cart", "this credential knows no cart with this id")) from None
+    if cart.status is CartStatus.CONVERTED:
         raise CartNotOpen(details={"status": cart.status.value})
     return cart
 
@@ -120,5 +146,3 @@ def _refuse_unavailable(fields: Mapping[str, Any]) -> None:
         raise FeatureUnavailable("Subscriptions are not offered here.", details={"feature": "recurring"})
     if (fields.get("payment_terms") or {}).get("netN") is not None:
         raise FeatureUnavailable("Invoice terms are not offered here.", details={"feature": "paymentTerms"})
-    if fields.get("discount_code") is not None:
-        raise DiscountInvalid("No discount has this code.", details={"discountCode": fields["discount_code"]})

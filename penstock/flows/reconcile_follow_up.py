@@ -10,7 +10,7 @@ from penstock.flows.settle_payment import RETURN_STRAY, SCHEDULE
 from penstock.follow_up import KEY_LIFETIME, Step, StepState, attempt_of, is_news, settle_step, step_request
 from penstock.ledger import capture_posting, refund_posting, stray_posting
 from penstock.order import Order
-from penstock.payment import Payment
+from penstock.payment import Payment, PaymentStatus
 from penstock.ports import Cascade, UnitOfWork, Work
 from penstock.request import FollowUpRequest
 from penstock.verdict import Candidate, StepVerdict
@@ -100,6 +100,8 @@ def apply_verdict(uow: UnitOfWork, payment: Payment, order: Order, step: Step, v
     if step.verb != "reversal":
         order.follow(payment, uow.now)
         uow.orders.save(order)
+        if payment.status is PaymentStatus.VOIDED and order.cart_id is not None:
+            uow.discounts.restore(order.cart_id)
     elif was_open and step.state is StepState.SUCCEEDED and payment.capture_mode == "automatic":
         uow.payments.post(stray_posting(payment, attempt_of(payment, step), uow.now, is_return=True))
     uow.steps.save(step)

@@ -6,6 +6,7 @@ from typing import Final
 
 from penstock.cart import Cart
 from penstock.failpoint import failpoint
+from penstock.flows.hold_discount import redeem_discount, release_discount
 from penstock.ledger import capture_posting, stray_posting
 from penstock.order import Order
 from penstock.outcome import Approved
@@ -99,10 +100,12 @@ def conclude(uow: UnitOfWork, checkout: Checkout) -> None:
         uow.due.add(EXPIRE, session.id, session.expires_at)
         if cart is not None:
             cart.leave_payment(now)
+            release_discount(uow, cart)
     elif not payment.is_open:
         session.complete(now)
         if cart is not None:
             cart.convert(now)
+            redeem_discount(uow, cart)
     order.follow(payment, now)
     save_checkout(uow, checkout)
     _plan(uow, payment, now)

@@ -118,6 +118,7 @@ def item_out(row: Sequence[Any]) -> dict[str, Any]:
         "quantity": row[IN_ITEM["quantity"]],
         "subtotal": subtotal,
         "discountAmount": discount,
+        "discountTotal": discount,
         "taxAmount": tax,
         "taxTotal": tax,
         "total": subtotal - discount + tax,

@@ -17,6 +17,8 @@ BODIES = {
     "carts.replace_tax_lines": {"lines": []},
     "carts.checkout_cart": {},
     "payments.resolve_payment": {"outcome": "failed", "evidence": "none"},
+    "carts.apply_discount": {"code": "X"},
+    "discounts.update_discount": {"name": "mine now"},
     "webhooks.update_endpoint": {"isActive": False},
     "connectors.update_connector": {"displayName": "mine now"},
 }
@@ -59,6 +61,7 @@ def rows(shop):
         "connectors": made(shop.get("/connectors"))["data"][0]["id"],
         "sessions": shop.session()["id"],
         "versions": version(shop),
+        "discounts": made(shop.post("/discounts", {"name": "x", "type": "percentage", "value": 5}), 201)["id"],
         **told(shop),
     }
 

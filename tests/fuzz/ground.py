@@ -70,6 +70,7 @@ class Ground:
             "/webhook-endpoints/": self._endpoint,
             "/webhook-deliveries/": lambda: made(self.shop.post(f"/webhook-endpoints/{self._endpoint()}/test"))["id"],
             "/events/": lambda: self.event_id,
+            "/discounts/": self._discount,
         }
         return next((find() for start, find in kinds.items() if path.startswith(start)), None) or self._key()
 
@@ -116,6 +117,12 @@ class Ground:
         if "eventType" in body:
             body["eventType"] = "order.created"
 
+    def _discount(self):
+        """The id of a discount, most of the time one with a code of its own."""
+        code = f"FUZZ{self.count}" if self.count % 4 else ""
+        given = {"code": code, "name": "Fuzzed", "type": "percentage", "value": 1 + self.count % 100}
+        return made(self.shop.post("/discounts", given), 201)["id"]
+
     def _version(self):
         """The id of a version of a list."""
         made(self.shop.as_member("PUT", "/other-decline", {"rules": []}))
@@ -136,6 +143,19 @@ class Ground:
             if any("connections" in rule for rule in each.get("rules", [])):
                 each["rules"] = []
 
+    def _code(self, body):
+        """Name a code that there is where one is asked for, and give a new one a code that nobody has."""
+        if self.count % 4 == 0 or not body.keys() & {"code", "discountCode"}:
+            return
+        if "type" in body or "value" in body:
+            body["code"] = f"NEW{self.count}"
+            return
+        name = "discountCode" if "discountCode" in body else "code"
+        code = f"CODE{self.count}"
+        given = {"code": code, "name": "Fuzzed", "type": "percentage", "value": 10, "maxRedemptionsPerCustomer": None}
+        made(self.shop.post("/discounts", given), 201)
+        body[name] = code.lower()
+
     def _account(self, body):
         if "connector" in body:
             body["connector"] = "sandbox"
@@ -149,6 +169,7 @@ class Ground:
         self._account(body)
         self._lists(body)
         self._told(body)
+        self._code(body)
         if "applicationId" in body:
             body["applicationId"] = self.shop.application_id
         if "scopes" in body and self.count % 4:
@@ -159,7 +180,7 @@ class Ground:
             body |= {"paymentToken": "tok_sandbox_approve", "email": "ada@example.com"}
         if set(body) == {"amount"} and self.count % 4:
             body["amount"] = 1 + self.count % 3000
-        for unavailable in ("discountCode", "recurring", "paymentTerms"):
+        for unavailable in ("recurring", "paymentTerms"):
             if self.count % 4:
                 body.pop(unavailable, None)
         for line in body.get("lines", []) if cart else []:

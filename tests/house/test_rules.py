@@ -150,7 +150,9 @@ def test_every_hook_has_a_heading_and_a_test():
 def test_every_event_that_is_declared_is_noted_somewhere_and_the_other_way_round():
     declared = set(yaml.safe_load((ROOT / "spec" / "events.yaml").read_text()))
     rules = "".join(p.read_text() for p in SOURCES if p.parent.name in ("penstock", "flows"))
-    noted = set(re.findall(r'"((?:cart|connector|checkout\.session|order|payment|webhook_endpoint)\.[a-z_]+)"', rules))
+    noted = set(
+        re.findall(r'"((?:cart|connector|checkout\.session|discount|order|payment|webhook_endpoint)\.[a-z_]+)"', rules)
+    )
     assert noted - set(FAILPOINTS) == declared
 
 

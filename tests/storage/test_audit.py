@@ -3,6 +3,8 @@
 import pytest
 import sqlalchemy as sa
 
+from penstock.flows.hold_discount import hold_discount, redeem_discount
+from penstock.flows.lapse_discount import LAPSE
 from penstock.flows.reconcile_follow_up import RECONCILE_STEP
 from penstock.flows.settle_payment import RECONCILE, RETURN_STRAY
 from penstock.follow_up import begin_step, settle_step, transaction_of
@@ -49,7 +51,14 @@ def ids(work):
         uow.payments.post(stray_posting(failed, stray, make.NOW))
         uow.due.add(RETURN_STRAY, failed.id, uow.now)
     refund, refunding = _refunds(work, payment, order)
+    discount, paid_cart, holding_cart = _discounted(work)
     return {
+        "discount": discount.id,
+        "paid_cart": paid_cart.id,
+        "paid_order": paid_cart.order_id,
+        "holding_cart": holding_cart.id,
+        "holding_order": holding_cart.order_id,
+        "holding": holding_cart.redemption_id,
         "cart": cart.id,
         "session": session.id,
         "order": order.id,
@@ -85,6 +94,32 @@ def _refunds(work, payment, order):
         uow.orders.save(order)
         uow.due.done(RECONCILE_STEP, made[0].id)
     return made
+
+
+def _discounted(work):
+    """A discount with two places taken: one by a cart that was paid, one by a draft order."""
+    discount = make.discount(usage_limit=2, code=None)
+    discount.tell("discount.created")
+    paid, holding = make.cart(items=1), make.cart(items=1)
+    with work(make.SCOPE) as uow:
+        uow.discounts.add(discount)
+        for cart in (paid, holding):
+            cart.apply_discount(discount.snapshot(), make.NOW)
+            uow.carts.add(cart)
+    with work(make.SCOPE) as uow:
+        for cart in (paid, holding):
+            hold_discount(uow, cart, None)
+            order = make.order(number=f"ORD-{cart.id[-8:]}", cart_id=cart.id)
+            order.take_snapshot(cart, make.NOW)
+            order.note("order.created", order.summary())
+            uow.orders.add(order)
+            cart.freeze(order.id, make.NOW)
+        redeem_discount(uow, paid)
+        paid.convert(make.NOW)
+        for cart in (paid, holding):
+            uow.carts.save(cart)
+        uow.due.add(LAPSE, holding.id, uow.now)
+    return discount, paid, holding
 
 
 def _waiting():
@@ -165,6 +200,13 @@ PLANTED = {
     "converted_cart_has_order": ("UPDATE carts SET order_id = NULL",),
     "cart_is_watched": ("UPDATE carts SET status = 'open'", "DELETE FROM due"),
     "abandoned_has_its_time": ("UPDATE carts SET status = 'abandoned'",),
+    "discount_within_limit": ("UPDATE discounts SET usage_limit = 1",),
+    "discount_counts_its_redemptions": ("UPDATE discounts SET times_reserved = times_reserved + 1",),
+    "reserved_redemption_is_watched": ("DELETE FROM due",),
+    "paid_discount_is_redeemed": ("UPDATE discount_redemptions SET state = 'released' WHERE state = 'redeemed'",),
+    "ordered_discount_is_the_cart_s": ("UPDATE orders SET applied_amount = 0 WHERE id = '{paid_order}'",),
+    "events_of_discounts": ("UPDATE discounts SET sequence = sequence + 1",),
+    "scope_of_discount_redemptions": ("UPDATE discount_redemptions SET workspace_id = '{other}'",),
     "events_of_carts": ("DELETE FROM events WHERE object_id = '{cart}' AND sequence = 2",),
     "events_of_checkout_sessions": ("UPDATE checkout_sessions SET sequence = sequence + 1",),
     "events_of_orders": ("DELETE FROM events WHERE object_id = '{order}'",),

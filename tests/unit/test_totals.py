@@ -192,3 +192,32 @@ def test_what_cannot_be_a_cart_is_refused(lines):
 def test_a_tax_on_nothing_is_refused():
     with pytest.raises(ValueError, match="a tax of 5 on 'other'"):
         with_given_taxes([line(1)], [GivenTax(part_id="other", rate=VAT, amount=5)])
+
+
+# The worked examples of docs/discounts.md
+
+
+def shares(reduction, *prices, is_covered=lambda index: True):
+    lines = [
+        Line(id=IDS[n], unit_price=price, quantity=1, is_discountable=is_covered(n)) for n, price in enumerate(prices)
+    ]
+    return [part.discount for part in compute_totals(lines, reduction=reduction).lines]
+
+
+def test_ten_percent_of_two_lines_goes_to_the_larger_remainder():
+    assert shares(Percentage(100_000), 1999, 501) == [200, 50]
+
+
+def test_halves_of_a_percentage_go_to_the_even_unit():
+    assert shares(Percentage(100_000), 25) == [2]
+    assert shares(Percentage(100_000), 35) == [4]
+
+
+def test_a_sum_is_at_most_what_the_covered_lines_still_cost():
+    book = Line(id=IDS[0], unit_price=300, quantity=1, own_discount=100)
+    mug = Line(id=IDS[1], unit_price=900, quantity=1, is_discountable=False)
+    assert [part.discount for part in compute_totals([book, mug], reduction=FixedAmount(500)).lines] == [200, 0]
+
+
+def test_fifteen_percent_of_333_yen_is_50():
+    assert shares(Percentage(150_000), 333) == [50]
