@@ -19,7 +19,7 @@ from tests.bench.checkout import API, URLS, request
 from tests.faults.volley import Clients
 from tests.servers import free_port
 
-START_SECONDS = 30
+START_SECONDS = 120
 PAUSES = "attempt.before_insert=sleep:0.002,order.before_commit=sleep:0.002,step.before_insert=sleep:0.002"
 """Between read and write: what turns a race that might happen into one that does."""
 
