@@ -9,6 +9,7 @@ lines makes no difference: wherever one unit is left over, equal claims are sett
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
+from functools import lru_cache
 from typing import Final, Literal
 
 MILLION: Final = 1_000_000
@@ -321,20 +322,25 @@ _Exact = tuple[Rate, Fraction, Fraction]
 
 def _exact_taxes(price: int, rates: Sequence[Rate], *, is_included: bool) -> list[_Exact]:
     """Return each rate with its base and its exact tax, by priority. Included tax is taken out of the price first."""
-    ordered = sorted(rates, key=lambda rate: (rate.priority, rate.id))
-    factors: list[tuple[Rate, Fraction, Fraction]] = []
+    shares, gross = _shares(tuple(rates))
+    net = Fraction(price * gross.denominator, gross.numerator) if is_included else Fraction(price)
+    return [(rate, net * base, net * factor) for rate, base, factor in shares]
+
+
+@lru_cache(maxsize=1024)
+def _shares(rates: tuple[Rate, ...]) -> tuple[Sequence[tuple[Rate, Fraction, Fraction]], Fraction]:
+    """Return each rate by priority with the share of a net price that it is on, and that it takes; then price with tax."""
+    shares: list[tuple[Rate, Fraction, Fraction]] = []
     taxed, pending, level = Fraction(1), Fraction(0), None
-    for rate in ordered:
+    for rate in sorted(rates, key=lambda rate: (rate.priority, rate.id)):
         if level is not None and rate.priority != level:
             taxed, pending = taxed + pending, Fraction(0)
         level = rate.priority
         base = taxed if rate.is_compound else Fraction(1)
         factor = base * Fraction(rate.ppm, MILLION)
         pending += factor
-        factors.append((rate, base, factor))
-    gross = taxed + pending
-    net = Fraction(price * gross.denominator, gross.numerator) if is_included else Fraction(price)
-    return [(rate, net * base, net * factor) for rate, base, factor in factors]
+        shares.append((rate, base, factor))
+    return shares, taxed + pending
 
 
 def _by_line(exact: Mapping[str, Sequence[_Exact]]) -> dict[str, tuple[TaxPart, ...]]:

@@ -80,16 +80,17 @@ async def unknowns(shop: Shop, count: int) -> list[str]:
 
 
 async def edits(shop: Shop, count: int) -> list[str]:
-    """Ten completions and ten edits of the cart's one line. What is charged is what the order and the cart say."""
+    """Ten completions and ten edits of the cart: quantity, code, tax, shipping. What is charged is the locked snapshot."""
     faults, charged = [], Counter[int]()
     prices = Prices(shop)
     async with Clients(shop.ports, RACERS) as clients:
+        code = await _tenth(shop, clients)
         for _ in range(count):
             cart = await shop.cart(clients, prices.take() * 1000)
             item = (await shop.need(clients, "GET", f"/carts/{cart}"))["lineItems"][0]["id"]
             session = await shop.session(clients, cart)
-            changes = [shop.ask("PATCH", f"/carts/{cart}/items/{item}", {"quantity": n}) for n in range(2, 12)]
             pays = [shop.complete(session, again=f"{session}-{n}") for n in range(10)]
+            changes = _changes(shop, cart, item, code)
             answers = await clients.volley([one for pair in zip(changes, pays, strict=True) for one in pair])
             paid = await clients.ask(shop.complete(session))
             if paid.status != 200 or any(answer.status not in (200, 409) for answer in answers):
@@ -98,17 +99,39 @@ async def edits(shop: Shop, count: int) -> list[str]:
             order = await shop.need(clients, "GET", f"/orders/{paid.json['orderId']}")
             after = await shop.need(clients, "GET", f"/carts/{cart}")
             charged[order["total"]] += 1
-            says = [order["total"], _sum(order), after["total"], _sum(after)]
-            if len(set(says)) != 1:
-                faults.append(f"the order says {says[0]}, its lines {says[1]}, the cart {says[2]}, its lines {says[3]}")
+            says = [paid.json["amount"], order["total"], _sum(order), after["total"], _sum(after)]
+            same = ("discountTotal", "taxTotal", "shippingTotal", "appliedDiscount")
+            if len(set(says)) != 1 or any(order[name] != after[name] for name in same):
+                faults.append(f"charged {says[0]}, the order says {says[1:3]}, the cart {says[3:]}")
     bank = Counter(row["amount"] for row in shop.bank.executed())
     return faults + [
         f"{bank[amount]} charges of {amount}, {n} orders" for amount, n in charged.items() if bank[amount] != n
     ]
 
 
+async def _tenth(shop: Shop, clients: Clients) -> str:
+    """Return the code of a discount that everybody may use as often as they like."""
+    code = f"EDITS{Prices(shop).next}"
+    body = {"code": code, "name": "A tenth", "type": "percentage", "value": 10, "maxRedemptionsPerCustomer": None}
+    await shop.need(clients, "POST", "/discounts", body)
+    return code
+
+
+def _changes(shop: Shop, cart: str, item: str, code: str) -> list[bytes]:
+    tax = {"lineItemId": item, "jurisdictionCode": "DE", "taxType": "vat", "rate": 0.19, "amount": 777}
+    rate = {"methodId": "m", "displayName": "Post", "rateAmount": 333}
+    quantities = [shop.ask("PATCH", f"/carts/{cart}/items/{item}", {"quantity": n}) for n in range(2, 6)]
+    codes = [shop.ask("POST", f"/carts/{cart}/apply-discount", {"code": code}) for _ in range(2)]
+    taxes = [
+        shop.ask("PUT", f"/carts/{cart}/tax-lines", {"lines": [tax]}),
+        shop.ask("DELETE", f"/carts/{cart}/tax-lines"),
+    ]
+    others = [shop.ask("DELETE", f"/carts/{cart}/discount"), shop.ask("POST", f"/carts/{cart}/shipping", rate)]
+    return [*quantities, *codes, *taxes, *others]
+
+
 def _sum(priced: dict[str, Any]) -> int:
-    return sum(line["total"] for line in priced["lineItems"])
+    return sum(line["total"] for line in priced["lineItems"]) + priced["shippingTotal"]
 
 
 async def writers(shop: Shop, count: int) -> list[str]:
