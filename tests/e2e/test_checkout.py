@@ -51,6 +51,26 @@ def test_a_buyer_sees_what_is_bought_and_what_it_costs(tab, session):
     assert tab.outside() == []
 
 
+def test_a_discount_that_ended_meanwhile_is_named_and_the_buyer_is_asked_for_the_new_total(tab, shop, session):
+    ten = {"code": "TENTH", "name": "A tenth", "type": "percentage", "value": 10}
+    discount = made(shop.post("/discounts", ten), 201)
+    opened = session(discountCode="tenth")
+    tab.page.goto(opened["hostedUrl"])
+    summary = tab.page.get_by_label("Order summary")
+    expect(summary).to_contain_text("Discount (TENTH)")
+    fill(tab.page)
+    made(shop.patch(f"/discounts/{discount['id']}", {"isActive": False}))
+    pay(tab.page)
+    expect(tab.page.get_by_text("This discount is not offered any more.")).to_be_visible()
+    expect(summary).not_to_contain_text("TENTH")
+    expect(tab.page.get_by_role("button", name="Pay $54.18")).to_be_enabled()
+    assert statuses(shop, opened) == []
+    fill(tab.page)
+    pay(tab.page)
+    back_in_shop(tab.page, opened)
+    assert [one["amount"] for one in payments_of(shop, opened)] == [5418]
+
+
 def test_a_buyer_pays_and_comes_back_to_the_shop(tab, shop, session):
     opened = session()
     tab.page.goto(opened["hostedUrl"])
