@@ -84,7 +84,8 @@ def invalid(misfit: Misfit, code: str | None) -> DiscountInvalid:
 
 def normal_code(code: str) -> str:
     """Return a code as it is kept: without white space around it, in upper case."""
-    return code.strip().upper()
+    # No code has other letters than these, and some others would become longer.
+    return code.strip().upper() if code.isascii() else code.strip()
 
 
 def customer_key(customer_id: str | None, email: str | None) -> str | None:

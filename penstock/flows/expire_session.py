@@ -11,8 +11,9 @@ def expire_session(uow: UnitOfWork, session_id: str) -> bool:
         return False
     session.expire(uow.now)
     cart = uow.carts.get_for_update(session.cart_id) if session.cart_id else None
-    if cart is not None and cart.is_frozen and cart.live_payment_id is None:
-        cart.leave_payment(uow.now)
+    if cart is not None and cart.live_payment_id is None and (cart.is_frozen or cart.redemption_id is not None):
+        if cart.is_frozen:
+            cart.leave_payment(uow.now)
         release_discount(uow, cart)
         uow.carts.save(cart)
     uow.sessions.save(session)

@@ -5,7 +5,7 @@ The one rule: a place is taken by one conditional update, under which everything
 
 from dataclasses import replace
 
-from penstock.cart import Cart
+from penstock.cart import Cart, CartStatus
 from penstock.discount import AppliedDiscount, Discount, Misfit, Redemption, customer_key, invalid
 from penstock.errors import DiscountInvalid
 from penstock.failpoint import failpoint
@@ -72,8 +72,8 @@ def release_if_changed(uow: UnitOfWork, cart: Cart) -> None:
 
 
 def release_discount(uow: UnitOfWork, cart: Cart) -> None:
-    """Give back what the cart holds, if anything."""
-    if cart.redemption_id is not None:
+    """Give back what the cart holds, if anything. What a paid cart has used stays with it."""
+    if cart.redemption_id is not None and cart.status is not CartStatus.CONVERTED:
         uow.discounts.release(cart.redemption_id)
         cart.redemption_id = None
 

@@ -226,6 +226,13 @@ def test_a_preview_covers_the_lines_that_the_discount_is_for(shop):
     assert preview(shop, lineItems=lines)["discountTotal"] == 60
 
 
+def test_a_code_in_other_letters_is_simply_unknown(shop):
+    odd = "\N{LATIN SMALL LETTER SHARP S}" * 64
+    assert preview(shop, odd)["reason"] == "unknown"
+    assert made(shop.get(f"/discounts?code={odd}"))["data"] == []
+    refused(apply(shop, shop.cart(items=1), odd), 422, "discount_invalid")
+
+
 def test_a_preview_never_takes_more_than_there_is(shop):
     made(shop.post("/discounts", FIVE), 201)
     assert preview(shop, "FIVE", 300)["total"] == 0

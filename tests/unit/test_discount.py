@@ -92,6 +92,7 @@ def test_the_offer_that_takes_most_off_is_best_and_of_equals_the_first():
 
 def test_a_code_and_a_customer_are_compared_without_case():
     assert normal_code(" spring-1 ") == "SPRING-1"
+    assert normal_code("\N{LATIN SMALL LETTER SHARP S}" * 64) == "\N{LATIN SMALL LETTER SHARP S}" * 64
     assert customer_key(None, "Ada@Example.COM") == customer_key(None, "ada@example.com") == "mail:ada@example.com"
     assert customer_key("1", "ada@example.com") == "id:1"
     assert customer_key(None, None) is None
