@@ -61,8 +61,7 @@ def codes(operation: Json, document: Json) -> list[str]:
     if "x-permission" in operation:
         found.add("permission_denied")
     for part in (operation, *(_parameter(p, document) for p in operation.get("parameters", ()))):
-        if "x-not-found" in part:
-            found.add(part["x-not-found"])
+        found.update(part[policy] for policy in ("x-not-found", "x-missing") if policy in part)
         if part.get("name") == "cursor":
             found.add("invalid_cursor")
     return sorted(found)

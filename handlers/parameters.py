@@ -11,7 +11,7 @@ from handlers.faults import echo, faults_in, suggest
 from handlers.request import SINGLE, Request
 from handlers.schema import UUID_PATTERN, BadSpec, Compiler, Validator
 from handlers.strict_json import may_hold_digits
-from penstock.errors import ApiError, CardDataNotAllowed, Fault, InvalidRequest
+from penstock.errors import ApiError, CardDataNotAllowed, Fault, InvalidRequest, all_errors
 from penstock.ids import is_uuid
 
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
@@ -83,7 +83,7 @@ class Parameter:
 
     __slots__ = (
         "_fits", "_is_list", "_read", "_type", "_validator", "argument", "default", "is_for_the_door", "is_required",
-        "name", "not_found",
+        "missing", "name", "not_found",
     )  # fmt: skip
 
     def __init__(self, declared: Mapping[str, Any], compiler: Compiler) -> None:
@@ -100,6 +100,7 @@ class Parameter:
         # A UUID's pattern says what its format says; the format's own check is the quicker one.
         self._fits = is_uuid if _is_plain_uuid(schema) else self._validator.fits
         self.not_found: str | None = declared.get("x-not-found")
+        self.missing = _missing_error(self.name, declared.get("x-missing"))
         self.is_for_the_door = declared["in"] == "header" and self.name.lower() in _BY_THE_DOOR
 
     def value(self, texts: Sequence[str]) -> Any:
@@ -191,7 +192,7 @@ class Parameters:
         if request.query:
             self._read_query(request.query, found)
         elif self._required:
-            raise _missing(self._required[0].name)
+            raise self._required[0].missing()
         for name, parameter in self._headers:
             raw = request.headers.get(name)
             if raw is not None:
@@ -199,7 +200,7 @@ class Parameters:
                 if not parameter.is_for_the_door:
                     found[parameter.argument] = value
             elif parameter.is_required:
-                raise _missing(parameter.name)
+                raise parameter.missing()
 
     def _read_query(self, query: bytes, found: dict[str, Any]) -> None:
         given = query_values(query)
@@ -217,7 +218,7 @@ class Parameters:
             found[parameter.argument] = parameter.value(texts)
         for parameter in self._required:
             if parameter.argument not in seen:
-                raise _missing(parameter.name)
+                raise parameter.missing()
 
 
 def query_values(query: bytes) -> dict[str, list[str]]:
@@ -252,8 +253,14 @@ def _header_text(name: str, raw: bytes) -> str:
         raise InvalidRequest(Fault(f"/{name}", "encoding", "must be plain ASCII")) from None
 
 
-def _missing(name: str) -> InvalidRequest:
-    return InvalidRequest(Fault(f"/{name}", "required", "is missing"))
+def _missing_error(name: str, code: str | None) -> Callable[[], ApiError]:
+    """Return what makes the error for a parameter that is not there: the one that ``x-missing`` names, if it does."""
+    if code is None:
+        return lambda: InvalidRequest(Fault(f"/{name}", "required", "is missing"))
+    found = all_errors().get(code)
+    if found is None:
+        raise BadSpec(f"parameter {name}: x-missing names no error: {code}")
+    return lambda: found(f"{name} is missing.")
 
 
 def _unknown(name: str, known: frozenset[str]) -> Fault:

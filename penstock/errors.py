@@ -383,6 +383,7 @@ def all_errors() -> dict[str, type[ApiError]]:
     """Return every error class that has a code, by code."""
     import_module("penstock.routing_errors")
     import_module("penstock.payment_errors")
+    import_module("penstock.tax_errors")
     found: dict[str, type[ApiError]] = {}
     queue: list[type[ApiError]] = [ApiError]
     while queue:

@@ -25,6 +25,7 @@ from storage.payments import PaymentRows
 from storage.routing import RoutingRows
 from storage.scoped import ScopedConnection
 from storage.sessions import SessionRows
+from storage.shipping_tax import ShippingTaxRows
 from storage.steps import StepRows
 from storage.stream import EventRows
 from storage.vault import Vault
@@ -86,6 +87,11 @@ class RowsOfWork:
     def routing(self) -> RoutingRows:
         """The lists of routing rules with their versions, and how payments were routed."""
         return RoutingRows(self._connection, self.now, self._cursors)
+
+    @cached_property
+    def shipping_tax(self) -> ShippingTaxRows:
+        """The shipping and tax configuration with its versions."""
+        return ShippingTaxRows(self._connection, self.now, self._cursors)
 
     @cached_property
     def embed_configs(self) -> EmbedConfigRows:

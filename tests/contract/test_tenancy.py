@@ -62,6 +62,7 @@ def rows(shop):
         "sessions": shop.session()["id"],
         "versions": version(shop),
         "discounts": made(shop.post("/discounts", {"name": "x", "type": "percentage", "value": 5}), 201)["id"],
+        "history": published(shop),
         **told(shop),
     }
 
@@ -70,6 +71,11 @@ def version(shop):
     rules = {"rules": [], "defaultCascade": [made(shop.get("/connectors"))["data"][0]["id"]]}
     made(shop.as_member("PUT", "/payment-routing", rules))
     return made(shop.as_member("GET", "/payment-routing/versions"))["data"][0]["id"]
+
+
+def published(shop):
+    made(shop.put("/shipping-tax/config/draft", {"shipping": {"mode": "byo"}, "tax": {"mode": "byo"}}))
+    return made(shop.post("/shipping-tax/config/publish"))["id"]
 
 
 def told(shop):

@@ -27,6 +27,7 @@ OPERATIONS = (
     "connectors",
     "meta",
     "routing",
+    "shipping_tax",
 )
 FORBIDDEN = {"utils", "helpers", "common", "data", "info", "service", "base", "misc"}
 TIMES = {("datetime", "now"), ("datetime", "utcnow"), ("date", "today"), ("time", "time")}

@@ -1,0 +1,131 @@
+"""What a shipping and tax configuration must fulfil, beyond its schema, before it can be published."""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import pairwise
+from typing import Any, Final
+
+from penstock.checks import check_country
+from penstock.errors import Fault
+from penstock.places import check_place, knows_state, state_code
+from penstock.postal import BadPattern, read_pattern
+from penstock.shipping_tax import EVERYWHERE
+
+_TIERED: Final = frozenset({"weight", "price_tiers"})
+
+
+def config_faults(body: Mapping[str, Any]) -> Iterator[Fault]:
+    """Yield what is wrong with a configuration that fits its schema."""
+    zones, rates = body["shipping"].get("zones", ()), body["tax"].get("rates", ())
+    yield from _repeats([(f"/shipping/zones/{i}/id", zone["id"]) for i, zone in enumerate(zones)])
+    methods = [
+        (f"/shipping/zones/{i}/methods/{j}", method)
+        for i, zone in enumerate(zones)
+        for j, method in enumerate(zone.get("methods", ()))
+    ]
+    yield from _repeats([(f"{at}/id", method["id"]) for at, method in methods])
+    for index, zone in enumerate(zones):
+        yield from _zone_faults(zone, f"/shipping/zones/{index}")
+    for at, method in methods:
+        yield from _method_faults(method, at)
+    yield from _repeats([(f"/tax/rates/{i}/id", rate["id"]) for i, rate in enumerate(rates)])
+    for index, rate in enumerate(rates):
+        yield from _rate_faults(rate, f"/tax/rates/{index}")
+    yield from _twins(rates)
+    yield from _axis_faults(body)
+
+
+def _axis_faults(body: Mapping[str, Any]) -> Iterator[Fault]:
+    shipping, tax, origin = body["shipping"], body["tax"], body.get("origin")
+    if shipping["mode"] == "builtin" and not any(zone.get("methods") for zone in shipping.get("zones", ())):
+        yield Fault("/shipping/zones", "required", "built-in shipping needs a zone with a method")
+    if tax["mode"] == "builtin" and not tax.get("rates"):
+        yield Fault("/tax/rates", "required", "built-in tax needs a rate")
+    if tax.get("basis") == "origin" and origin is None:
+        yield Fault("/origin", "required", "a tax by origin needs to know the origin")
+    yield from check_place(origin, "/origin")
+
+
+def _zone_faults(zone: Mapping[str, Any], at: str) -> Iterator[Fault]:
+    countries = zone["countries"]
+    for index, country in enumerate(countries):
+        if country != EVERYWHERE:
+            yield from check_country(country, f"{at}/countries/{index}")
+    if EVERYWHERE in countries and (len(countries) > 1 or zone.get("states") or zone.get("postalCodePatterns")):
+        yield Fault(f"{at}/countries", "everywhere", "* stands alone: no other country, state or postal code beside it")
+    for index, state in enumerate(zone.get("states", ())):
+        if not any(knows_state(country, state_code(country, state)) for country in countries):
+            yield Fault(f"{at}/states/{index}", "unknown_state", "none of the zone's countries has this state")
+    for index, pattern in enumerate(zone.get("postalCodePatterns", ())):
+        yield from _pattern_faults(pattern, f"{at}/postalCodePatterns/{index}")
+
+
+def _method_faults(method: Mapping[str, Any], at: str) -> Iterator[Fault]:
+    kind, tiers = method["type"], method.get("tiers", [])
+    if (kind in _TIERED) != bool(tiers):
+        yield Fault(f"{at}/tiers", "tiers", "weight and price_tiers have tiers, and the other types have none")
+    if (kind == "free_over") != ("threshold" in method):
+        yield Fault(f"{at}/threshold", "threshold", "free_over has a threshold, and the other types have none")
+    if kind in _TIERED and "amount" in method:
+        yield Fault(f"{at}/amount", "amount", "the tiers say what it costs")
+    if kind in ("flat", "free_over") and "amount" not in method:
+        yield Fault(f"{at}/amount", "required", f"{kind} needs an amount")
+    ends = [tier.get("upTo") for tier in tiers]
+    if None in ends[:-1] or any(low >= high for low, high in pairwise([end for end in ends if end is not None])):
+        yield Fault(f"{at}/tiers", "order", "tiers rise, and only the last may be without an end")
+    if method.get("max") is not None and method["max"] < method.get("min", 0):
+        yield Fault(f"{at}/max", "range", "max is at least min")
+
+
+def _rate_faults(rate: Mapping[str, Any], at: str) -> Iterator[Fault]:
+    yield from check_country(rate["country"], f"{at}/country")
+    state = rate.get("state")
+    if state and not knows_state(rate["country"], state_code(rate["country"], state)):
+        yield Fault(f"{at}/state", "unknown_state", "the country has no such state")
+    if rate.get("postalCodePattern"):
+        yield from _pattern_faults(rate["postalCodePattern"], f"{at}/postalCodePattern")
+    if ("rateBps" in rate) == ("ratePpm" in rate):
+        yield Fault(f"{at}/rateBps", "rate", "give either rateBps or ratePpm")
+
+
+def _pattern_faults(pattern: str, at: str) -> Iterator[Fault]:
+    try:
+        read_pattern(pattern)
+    except BadPattern as error:
+        yield Fault(at, "pattern", str(error))
+
+
+def _twins(rates: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
+    """Find rates between which nothing decides: one place, one category, one priority."""
+    seen: dict[tuple[Any, ...], int] = {}
+    for index, rate in enumerate(rates):
+        state = rate.get("state")
+        place = (rate["country"], state_code(rate["country"], state) if state else None, rate.get("postalCodePattern"))
+        first = seen.setdefault((*place, rate.get("category"), rate.get("priority", 0)), index)
+        if first != index:
+            message = f"it has place, category and priority of /tax/rates/{first}: only one of them would ever apply"
+            yield Fault(f"/tax/rates/{index}", "ambiguous", message)
+
+
+def _repeats(named: Iterable[tuple[str, str]]) -> Iterator[Fault]:
+    seen: set[str] = set()
+    for at, name in named:
+        if name in seen:
+            yield Fault(at, "repeated", "another one has this id")
+        seen.add(name)
+
+
+def canonical_config(body: Mapping[str, Any]) -> dict[str, Any]:
+    """Return a configuration with everything written out that was left to its default."""
+    shipping, tax = body["shipping"], body["tax"]
+    return {
+        "shipping": {"zones": [], **shipping},
+        "tax": {
+            "pricesIncludeTax": False,
+            "basis": "shipping",
+            "roundingLevel": "line",
+            "rates": [],
+            **tax,
+        },
+        "origin": body.get("origin"),
+        "onProviderError": body.get("onProviderError", "fail"),
+    }
