@@ -22,7 +22,8 @@ APPLICATION_HEADER: Final = b"x-application-id"
 ENVIRONMENT_HEADER: Final = b"x-throttle-environment-id"
 _LONGEST_KEY: Final = 256
 _LONGEST_TOKEN: Final = 16384
-_KEYLESS: Final = frozenset({"session", "public"})
+_KEYLESS: Final = frozenset({"session", "quote", "public"})
+_ORIGIN: Final = b"origin"
 
 Verify = Callable[[Request], Caller | None]
 """Returns the caller, or None where the credential of this scheme is absent. Raises where it is not good."""
@@ -109,6 +110,17 @@ class SessionGate:
         return caller
 
 
+class QuoteGate:
+    """For a storefront's page: the quote token in the body is the permission, for pages of allowed origins."""
+
+    def __init__(self, identity: Identity) -> None:
+        self._identity = identity
+
+    def admit(self, request: Request, values: Mapping[str, Any]) -> Caller | None:
+        """Return the token as a caller. ``values`` is the body, which has been checked."""
+        return self._identity.by_quote_token(values["quoteToken"], values["applicationId"], request.text(_ORIGIN))
+
+
 class CredentialGate:
     """For keys and members. The first credential that is there decides; a bad one is never passed over."""
 
@@ -192,9 +204,11 @@ def gate_for(operation: Any, raw: Mapping[str, Any], identity: Identity, registr
 def _keyless_gate(name: str, raw: Mapping[str, Any], identity: Identity) -> Gate:
     kind = raw.get("x-caller")
     if kind not in _KEYLESS:
-        raise BadSpec(f"{name}: an operation without security needs x-caller: session or public")
+        raise BadSpec(f"{name}: an operation without security needs x-caller: session, quote or public")
     if kind == "public":
         return OpenGate()
+    if kind == "quote":
+        return QuoteGate(identity)
     return SessionGate(identity, not_found_error(raw.get("x-not-found", "not_found")))
 
 

@@ -59,6 +59,10 @@ class Identity(Protocol):
         """Return the member, as they stand in one application and environment."""
         ...
 
+    def by_quote_token(self, raw_token: str, application_id: str, origin: str | None) -> Caller:
+        """Return whose quote token it is, for a page of this origin; None for a request that is no page's."""
+        ...
+
     def by_session(self, session_id: str) -> Caller | None:
         """Return the session as a caller, or None where there is none."""
         ...

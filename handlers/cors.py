@@ -1,4 +1,4 @@
-"""Which pages of other origins may use a buyer's session: exact origins, from the embed configuration."""
+"""Which pages of other origins may use a session or ask for a quote: exact origins, from the embed configuration."""
 
 from typing import Final
 
@@ -33,15 +33,23 @@ class Cors:
     def preflight(self, request: Request, route: Route) -> Answer:
         """Answer OPTIONS, with the permission for this origin if it has one."""
         headers: tuple[Header, ...] = ((b"allow", route.allow.encode()), _VARY)
-        if self._is_allowed(request):
+        # What a quote is asked with stands in a body that has not come yet, so any page may send it. Whether a page gets
+        # to read the answer is decided when its token is known.
+        if self._is_allowed(request) or self._is_for_quotes(request):
             methods = (b"access-control-allow-methods", route.allow.encode())
             headers = (*headers, (b"access-control-allow-origin", request.headers[ORIGIN]), methods, _ALLOWED, _KEPT)
         return Answer(204, b"", headers)
 
+    def _is_for_quotes(self, request: Request) -> bool:
+        return not request.values and request.headers.get(ORIGIN) not in {None, b"null"}
+
     def _is_allowed(self, request: Request) -> bool:
         origin = request.headers.get(ORIGIN)
-        if origin is None or not request.values or origin == b"null":
+        if origin is None or origin == b"null":
             return False
+        if not request.values:
+            # The token's gate has looked at the origin.
+            return request.caller is not None and request.caller.kind == "quote"
         try:
             return origin.decode("latin-1") in self._house.cors_origins(request.values[0].decode("latin-1"))
         except Exception as failure:  # noqa: BLE001 -- without a permission the browser keeps the answer from the page

@@ -81,7 +81,8 @@ class Operation:
         raw = item[operation.method]
         house = shop.house
         self.name: str = raw["operationId"]
-        self.is_browser_safe = raw.get("x-caller") == "session"
+        self.is_browser_safe = raw.get("x-caller") in ("session", "quote")
+        self._is_asked_by_body = raw.get("x-caller") == "quote"
         self._shop = shop
         self._parameters = _parameters(operation, item, shop)
         self._gate = gate_for(operation, raw, house.identity, shop.scopes)
@@ -126,14 +127,19 @@ class Operation:
         parameters = self._parameters
         if request.has_repeats:
             parameters.refuse_repeats(request)
-        if self.is_browser_safe:
+        body = None
+        if self._is_asked_by_body and self._json is not None:
+            values, body = parameters.read_path(request.values), self._json.read(request)
+            request.caller = caller = self._gate.admit(request, body)
+        elif self.is_browser_safe:
             values = parameters.read_path(request.values)
             request.caller = caller = self._gate.admit(request, values)
         else:
             request.caller = caller = self._gate.admit(request, {})
             values = parameters.read_path(request.values)
         parameters.read(request, values)
-        body = None if self._json is None else self._json.read(request)
+        if body is None and self._json is not None:
+            body = self._json.read(request)
         call = _Call(self, values, {**self._lent, "caller": caller, "body": body})
         if caller is None:
             return call.alone()

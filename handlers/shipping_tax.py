@@ -1,12 +1,17 @@
-"""Shipping and tax: the configuration."""
+"""Shipping and tax: the configuration, the tokens of storefronts, and what shipping and tax come to."""
 
-from handlers.tax_wire import config_out, head_out, version_out
+from datetime import datetime
+
+from bootstrap import House
+from handlers.tax_wire import calculation_out, config_out, head_out, token_out, version_out
 from handlers.wire import Json, Reply
 from penstock.caller import Caller
 from penstock.errors import NotFound
 from penstock.flows import change_config as configs
+from penstock.flows.create_token import create_token
+from penstock.flows.quote_items import quote_items
 from penstock.flows.replace_list import tag_of
-from penstock.ports import UnitOfWork
+from penstock.ports import Page, UnitOfWork, Work
 from penstock.tax_errors import StoreNotFound
 
 
@@ -49,3 +54,33 @@ def read_history(uow: UnitOfWork, id_: str) -> Json:
 
 def restore_version(uow: UnitOfWork, caller: Caller, id_: str, if_match: str | None) -> Json:
     return version_out(configs.restore_version(uow, caller, id_, if_match))
+
+
+def list_quote_tokens(uow: UnitOfWork, application_id: str) -> Json:
+    if application_id != uow.scope.application_id:
+        raise StoreNotFound
+    tokens = [token_out(token) for token in uow.quote_tokens.list_active()]
+    return Page(tokens, max(len(tokens), 1)).shape()
+
+
+def create_quote_token(uow: UnitOfWork, caller: Caller, house: House, body: Json) -> Json:
+    until = body.get("expiresAt")
+    token, raw = create_token(
+        uow,
+        caller,
+        application_id=body["applicationId"],
+        name=body["name"],
+        expires_at=None if until is None else datetime.fromisoformat(until),
+        pepper=house.keyring.key("api-keys"),
+    )
+    return {**token_out(token), "rawToken": raw.text}
+
+
+def revoke_quote_token(uow: UnitOfWork, token_id: str) -> Json:
+    if not uow.quote_tokens.revoke(token_id, uow.now):
+        raise NotFound("There is no active quote token with this id.")
+    return {"id": token_id, "revoked": True}
+
+
+def quote(work: Work, body: Json) -> Json:
+    return calculation_out(quote_items(work, body))

@@ -1,9 +1,14 @@
 """Between the wire's JSON and the objects of shipping and tax, and nothing else."""
 
 from handlers.wire import Json, Reply
+from penstock.calculation import Calculation, Goods
 from penstock.clock import rfc3339
+from penstock.explanation import explain
 from penstock.flows.replace_list import tag_of
+from penstock.quote_token import QuoteToken
 from penstock.shipping_tax import ConfigHead, ConfigVersion
+from penstock.totals import MILLION, SHIPPING, Part, TaxPart
+from penstock.zone_rates import Offer
 
 
 def config_out(head: ConfigHead, published: ConfigVersion | None) -> Json:
@@ -36,4 +41,87 @@ def _draft_out(head: ConfigHead) -> Json | None:
         "updatedAt": rfc3339(head.drafted_at) if head.drafted_at else None,
         "updatedBy": head.drafted_by,
         **head.draft,
+    }
+
+
+def token_out(token: QuoteToken) -> Json:
+    return {
+        "id": token.id,
+        "name": token.name,
+        "tokenPrefix": token.prefix,
+        "last4": token.last4,
+        "createdAt": rfc3339(token.created_at),
+        "createdBy": token.created_by,
+        "expiresAt": rfc3339(token.expires_at) if token.expires_at else None,
+    }
+
+
+def calculation_out(calculation: Calculation, *, snapshot_id: str | None = None, cart_id: str | None = None) -> Json:
+    basket, config, priced = calculation.basket, calculation.config, calculation.breakdown
+    shipped, taxed = calculation.shipped, calculation.taxed
+    goods = {each.line.id: each for each in basket.goods}
+    return {
+        "kind": calculation.kind,
+        "status": calculation.status,
+        "snapshotId": snapshot_id,
+        "cartId": cart_id,
+        "currency": basket.currency,
+        "configVersion": config.version or None,
+        "shipping": {
+            "mode": config.shipping.mode,
+            "source": shipped.source,
+            "isKnown": shipped.is_known,
+            "methods": [offer_out(offer) for offer in shipped.offers],
+            "selectedMethod": offer_out(shipped.selected) if shipped.selected else None,
+        },
+        "tax": {
+            "mode": config.tax.mode,
+            "source": taxed.source,
+            "isKnown": taxed.is_known,
+            "pricesIncludeTax": config.tax.are_prices_gross,
+            "taxTotal": priced.tax_total,
+            "includedTaxTotal": priced.included_tax_total,
+            "lines": [_tax_out(part, tax, goods) for part in priced.parts for tax in part.taxes],
+        },
+        "totals": {
+            "subtotal": priced.subtotal,
+            "discountTotal": priced.discount_total,
+            "shippingTotal": priced.shipping_total,
+            "taxTotal": priced.tax_total,
+            "total": priced.total,
+        },
+        "prompts": [note.shape() for note in calculation.prompts],
+        "warnings": [note.shape() for note in calculation.warnings],
+        "errors": [note.shape() for note in calculation.errors],
+        "explanation": explain(calculation),
+    }
+
+
+def offer_out(offer: Offer) -> Json:
+    return {
+        "id": offer.id,
+        "displayName": offer.name,
+        "type": offer.type,
+        "rateAmount": offer.amount,
+        "currency": offer.currency,
+        "carrier": offer.carrier,
+        "serviceCode": offer.service_code,
+        "estimatedDeliveryDays": offer.estimated_days,
+        "zoneId": offer.zone_id,
+        "source": offer.source,
+    }
+
+
+def _tax_out(part: Part, tax: TaxPart, goods: dict[str, Goods]) -> Json:
+    is_shipping = part.id == SHIPPING
+    return {
+        "lineItemId": None if is_shipping else goods[part.id].ref,
+        "appliesTo": "shipping" if is_shipping else "item",
+        "rateId": tax.rate.id,
+        "jurisdictionCode": tax.rate.jurisdiction,
+        "jurisdictionName": tax.rate.name,
+        "taxType": tax.rate.tax_type,
+        "rate": tax.rate.ppm / MILLION,
+        "amount": tax.amount,
+        "isIncluded": part.is_included,
     }

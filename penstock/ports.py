@@ -21,7 +21,7 @@ from penstock.provider_ports import Cascade, Offer
 from penstock.routing import LIST_NAMES, ListName, Route, RoutingVersion
 from penstock.ruleset import RuleList
 from penstock.session import CheckoutSession
-from penstock.tax_ports import ShippingTax
+from penstock.tax_ports import QuoteTokens, ShippingTax
 from penstock.tenant import ApiKey, Connection, EmbedConfig
 from penstock.webhook import Delivery, Endpoint
 
@@ -359,6 +359,8 @@ class UnitOfWork(Protocol):
     def routing(self) -> Routing: ...
     @property
     def shipping_tax(self) -> ShippingTax: ...
+    @property
+    def quote_tokens(self) -> QuoteTokens: ...
     @property
     def embed_configs(self) -> EmbedConfigs: ...
     @property

@@ -15,3 +15,10 @@ class ConfigDraftMissing(ApiError):
 
     code = "config_draft_missing"
     default_message = "There is no draft of the shipping and tax configuration."
+
+
+class InvalidQuoteToken(ApiError):
+    """The token is wrong, expired, revoked or another application's, or the page's origin is not allowed."""
+
+    code = "invalid_quote_token"
+    default_message = "The quote token does not let this page ask."

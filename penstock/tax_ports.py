@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Protocol
 
+from penstock.quote_token import QuoteToken
 from penstock.shipping_tax import Config, ConfigHead, ConfigVersion
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from datetime import datetime
+
     from penstock.ports import Page
 
 
@@ -26,3 +30,13 @@ class ShippingTax(Protocol):
     def version(self, version_id: str) -> ConfigVersion | None: ...
     def add(self, version: ConfigVersion) -> None: ...
     def versions(self, *, cursor: str | None, limit: int) -> Page: ...
+
+
+class QuoteTokens(Protocol):
+    """The quote tokens of the scope."""
+
+    def list_active(self) -> Sequence[QuoteToken]: ...
+    def add(self, token: QuoteToken) -> None: ...
+    def revoke(self, token_id: str, at: datetime) -> bool:
+        """Revoke an active token; False where there is none with this id."""
+        ...

@@ -22,10 +22,21 @@ from penstock.errors import EnvironmentNotFound, MissingApplicationId, MissingEn
 from penstock.hooks import Identity as Person
 from penstock.hooks import IdentityVerifier, InvalidToken, NotMine
 from penstock.ids import is_uuid
+from penstock.tax_errors import InvalidQuoteToken, StoreNotFound
 from penstock.tenant import standing_of
+from storage.columns import SCOPE_COLUMNS
 from storage.database import Database
 from storage.statement import Statement, Values
-from storage.tables import api_keys, applications, checkout_sessions, environments, members, workspaces
+from storage.tables import (
+    api_keys,
+    applications,
+    checkout_sessions,
+    embed_configs,
+    environments,
+    members,
+    quote_tokens,
+    workspaces,
+)
 
 LAST_USED_EVERY: Final = timedelta(minutes=1)
 """How old ``lastUsedAt`` may get before a request renews it."""
@@ -100,6 +111,34 @@ _BY_SESSION: Final = Statement(
     .join(environments, environments.c.id == checkout_sessions.c.environment_id)
     .join(workspaces, workspaces.c.id == checkout_sessions.c.workspace_id)
     .where(checkout_sessions.c.id == bindparam("session_id"), environments.c.archived_at.is_(None)),
+    across=True,
+)
+_BY_QUOTE_TOKEN: Final = Statement(
+    select(
+        applications.c.id.label("named"),
+        quote_tokens.c.id,
+        quote_tokens.c.workspace_id,
+        quote_tokens.c.environment_id,
+        quote_tokens.c.application_id,
+        quote_tokens.c.expires_at,
+        embed_configs.c.allowed_origins,
+        *_TENANT,
+    )
+    .outerjoin(
+        quote_tokens,
+        and_(
+            quote_tokens.c.digest == bindparam("digest"),
+            quote_tokens.c.application_id == applications.c.id,
+            quote_tokens.c.revoked_at.is_(None),
+        ),
+    )
+    .outerjoin(
+        environments,
+        and_(environments.c.id == quote_tokens.c.environment_id, environments.c.archived_at.is_(None)),
+    )
+    .outerjoin(workspaces, workspaces.c.id == quote_tokens.c.workspace_id)
+    .outerjoin(embed_configs, and_(*(embed_configs.c[name] == quote_tokens.c[name] for name in SCOPE_COLUMNS)))
+    .where(applications.c.id == bindparam("application_id")),
     across=True,
 )
 _TOUCH: Final = Statement(
@@ -186,6 +225,25 @@ class Identity:
             return None
         row = self._one(_BY_SESSION, {"session_id": session_id})
         return None if row is None else _caller(row, _standing(row, self._clock.now()), kind="session")
+
+    def by_quote_token(self, raw_token: str, application_id: str, origin: str | None) -> Caller:
+        """Return whose quote token this is, for a page of this origin; None for a request that is no page's.
+
+        Raises `StoreNotFound` for an application that nobody has, and `InvalidQuoteToken`.
+        """
+        token = api_key.parse(raw_token)
+        digest = token.digest(self._pepper) if token is not None else ""
+        row = self._one(_BY_QUOTE_TOKEN, {"digest": digest, "application_id": application_id})
+        if row is None:
+            raise StoreNotFound
+        now = self._clock.now()
+        if token is None or row.id is None or row.slug != token.environment:
+            raise InvalidQuoteToken
+        if row.expires_at is not None and row.expires_at <= now:
+            raise InvalidQuoteToken
+        if origin is not None and origin not in (row.allowed_origins or ()):
+            raise InvalidQuoteToken("This page's origin may not ask.")
+        return _caller(row, _standing(row, now), kind="quote")
 
     def close(self) -> None:
         """Write what is still to be written."""

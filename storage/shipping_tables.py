@@ -1,4 +1,4 @@
-"""The tables of shipping and tax: the configuration with its versions."""
+"""The tables of shipping and tax: the configuration with its versions, and the tokens of storefronts."""
 
 from sqlalchemy import Column, ForeignKey, UniqueConstraint
 
@@ -30,3 +30,18 @@ shipping_tax_configs = tenant_table(
     UniqueConstraint(*SCOPE_COLUMNS, name="uq_shipping_tax_configs_scope"),
 )
 """One row for each application that ever drafted a configuration. ``is_calculating`` is what carts ask of it."""
+
+quote_tokens = tenant_table(
+    "quote_tokens",
+    id_column(),
+    column("name", Text(80)),
+    column("prefix", Text(64)),
+    column("last4", Text(4)),
+    column("digest", Text(128)),
+    at("created_at"),
+    optional("created_by", Text(64)),
+    optional("expires_at", UtcDateTime()),
+    optional("revoked_at", UtcDateTime()),
+    UniqueConstraint("digest"),
+    newest_first("ix_quote_tokens_newest"),
+)

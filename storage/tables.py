@@ -18,7 +18,7 @@ from storage.columns import (
 from storage.discount_tables import discount_redemptions, discounts
 from storage.payment_tables import ledger_entries, payment_attempts, payment_steps, payments, transactions
 from storage.routing_tables import payment_routes, routing_lists, routing_versions
-from storage.shipping_tables import shipping_tax_configs, shipping_tax_versions
+from storage.shipping_tables import quote_tokens, shipping_tax_configs, shipping_tax_versions
 from storage.shop_tables import cart_items, carts, checkout_sessions, order_lines, orders
 from storage.types import Bytes, Flag, JsonText, Text, UtcDateTime, Whole
 from storage.webhook_tables import webhook_attempts, webhook_deliveries, webhook_endpoints, webhook_messages
@@ -212,6 +212,7 @@ __all__ = [
     "payment_routes",
     "payment_steps",
     "payments",
+    "quote_tokens",
     "routing_lists",
     "routing_versions",
     "shipping_tax_configs",

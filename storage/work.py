@@ -22,6 +22,7 @@ from storage.incidents import IncidentRows
 from storage.keys import KeyRows
 from storage.orders import OrderRows
 from storage.payments import PaymentRows
+from storage.quote_tokens import QuoteTokenRows
 from storage.routing import RoutingRows
 from storage.scoped import ScopedConnection
 from storage.sessions import SessionRows
@@ -92,6 +93,11 @@ class RowsOfWork:
     def shipping_tax(self) -> ShippingTaxRows:
         """The shipping and tax configuration with its versions."""
         return ShippingTaxRows(self._connection, self.now, self._cursors)
+
+    @cached_property
+    def quote_tokens(self) -> QuoteTokenRows:
+        """Quote tokens."""
+        return QuoteTokenRows(self._connection)
 
     @cached_property
     def embed_configs(self) -> EmbedConfigRows:

@@ -26,8 +26,9 @@ CAPABILITIES = {
     "checkout_sessions.refresh_embed_token",
     "checkout_sessions.list_payment_methods",
     "checkout_sessions.complete_session",
+    "shipping_tax.quote",
 }
-"""Operations whose id is itself the credential: 190 random bits that only its holder knows."""
+"""Operations whose id, or token in the body, is itself the credential: 190 random bits that only its holder knows."""
 
 
 def operations():
@@ -63,6 +64,7 @@ def rows(shop):
         "versions": version(shop),
         "discounts": made(shop.post("/discounts", {"name": "x", "type": "percentage", "value": 5}), 201)["id"],
         "history": published(shop),
+        "quote-tokens": quote_token(shop),
         **told(shop),
     }
 
@@ -76,6 +78,10 @@ def version(shop):
 def published(shop):
     made(shop.put("/shipping-tax/config/draft", {"shipping": {"mode": "byo"}, "tax": {"mode": "byo"}}))
     return made(shop.post("/shipping-tax/config/publish"))["id"]
+
+
+def quote_token(shop):
+    return made(shop.post("/shipping-tax/quote-tokens", {"applicationId": shop.application_id, "name": "x"}))["id"]
 
 
 def told(shop):

@@ -35,7 +35,7 @@ class Ground:
             return
         if is_for_people(case):
             self._place(case)
-        cart = self._path(case)
+        cart = self._ship_and_tax(case) if case.operation.path.startswith("/shipping-tax/") else self._path(case)
         if isinstance(case.body, dict):
             self._body(case.body, cart)
 
@@ -127,6 +127,37 @@ class Ground:
         """The id of a version of a list."""
         made(self.shop.as_member("PUT", "/other-decline", {"rules": []}))
         return made(self.shop.as_member("GET", "/payment-routing/versions?limit=1"))["data"][0]["id"]
+
+    def _draft(self):
+        """Write a draft that can be published."""
+        made(self.shop.put("/shipping-tax/config/draft", {"shipping": {"mode": "byo"}, "tax": {"mode": "off"}}))
+
+    def _published(self):
+        """The id of a version of the configuration."""
+        self._draft()
+        return made(self.shop.post("/shipping-tax/config/publish"))["id"]
+
+    def _quote_token(self):
+        """A token that lives as long as the request that it is made for: there may not be too many."""
+        for each in made(self.shop.get(f"/shipping-tax/quote-tokens?applicationId={self.shop.application_id}"))["data"]:
+            made(self.shop.delete(f"/shipping-tax/quote-tokens/{each['id']}"))
+        body = {"applicationId": self.shop.application_id, "name": "fuzzed"}
+        return made(self.shop.post("/shipping-tax/quote-tokens", body))
+
+    def _ship_and_tax(self, case):
+        """Name the application, have a draft where one is needed, and show a token that is good."""
+        if "{id}" in case.operation.path:
+            case.path_parameters = {"id": self._published()}
+        elif "{tokenId}" in case.operation.path:
+            case.path_parameters = {"tokenId": self._quote_token()["id"]}
+        if case.query and "applicationId" in case.query:
+            case.query = {**case.query, "applicationId": self.shop.application_id}
+        if case.operation.path.endswith(("/publish", "/draft", "/validate")):
+            self._draft()
+            case.headers = {name: value for name, value in (case.headers or {}).items() if name.lower() != "if-match"}
+        if isinstance(case.body, dict) and "quoteToken" in case.body:
+            case.body["quoteToken"] = self._quote_token()["rawToken"]
+            case.body["discountsTotal"] = 0
 
     def _lists(self, body):
         """Give rules connections that are there and conditions that fit, in three lists of four."""
