@@ -9,6 +9,7 @@ import pluggy
 import sqlalchemy as sa
 from alembic.util import CommandError
 
+from connectors import http
 from connectors.identity.builtin import BuiltinIssuer
 from penstock.bell import Bell
 from penstock.clock import Clock, SystemClock
@@ -22,6 +23,7 @@ from plugins.accounts import AccountDesk
 from plugins.cascade import Cascade
 from plugins.health import Health
 from plugins.health_board import RedisBoard
+from plugins.mailing import Mailer, open_mailer
 from plugins.quoting import Quoting
 from plugins.registry import Engines, Registry, Sources, every_class
 from storage.database import Database, DatabaseUnavailable
@@ -101,6 +103,7 @@ class House:
     cascade: Cascade
     accounts: AccountDesk
     quoting: Quoting
+    mailer: Mailer
     tokens: Tokens
     vault: Vault = field(repr=False)
     bell: Bell
@@ -123,6 +126,7 @@ class House:
         self.identity.close()
         self.registry.close()
         self.quoting.close()
+        self.mailer.close()
         self.database.close()
 
     def __enter__(self) -> Self:
@@ -161,11 +165,21 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
         cascade=Cascade(registry, pm, health=_health(settings, work, clock)),
         accounts=AccountDesk(registry, engines, sources),
         quoting=Quoting(engines, sources, clock),
+        mailer=_mailer(settings, pm, clock),
         tokens=tokens,
         vault=vault,
         bell=bell,
         links=Links(settings.public_url),
         unready=Readiness(database, settings.database_url),
+    )
+
+
+def _mailer(settings: Settings, pm: pluggy.PluginManager, clock: Clock) -> Mailer:
+    """Return what mails leave through: a folder beside the database unless the settings name something else."""
+    own = {"folder": str(settings.state_dir / "mail")} if settings.mail == "files" else {}
+    given = {**own, **settings.mail_settings}
+    return open_mailer(
+        pm, name=settings.mail, address=settings.mail_from, settings=given, http=http.client(), clock=clock
     )
 
 

@@ -55,6 +55,8 @@ def _show_settings(out: Console, settings: Settings) -> None:
 def _shown(name: str, value: object) -> str:
     if value is None:
         return "-"
+    if isinstance(value, dict):
+        return ", ".join(sorted(value)) or "-"
     text = str(value)
     if name.endswith("_url") and "@" in text:
         return f"{text.partition('://')[0]}://***@{text.rpartition('@')[2]}"
@@ -92,6 +94,7 @@ def _house_faults(out: Console, settings: Settings) -> Iterator[str]:
                 yield told
             else:
                 _show_workspaces(out, house)
+                out.print(f"[green]✓[/] e-mail leaves by {house.mailer.name}")
         if settings.redis_url:
             assert_broker(settings.redis_url)
             out.print("[green]✓[/] redis answers; run `penstock worker` beside the server")

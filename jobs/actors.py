@@ -22,8 +22,10 @@ from penstock.flows.queue_delivery import DELIVER
 from penstock.flows.reconcile_follow_up import RECONCILE_STEP, reconcile_follow_up, review_follow_up
 from penstock.flows.reconcile_payment import flag_for_review, reconcile_payment
 from penstock.flows.return_stray import leave_stray, return_stray
+from penstock.flows.send_mail import send_mail
 from penstock.flows.settle_payment import EXPIRE, RECONCILE, RETURN_STRAY, SCHEDULE
-from penstock.ports import Cascade, DueRow, OpenWork
+from penstock.mail import SEND
+from penstock.ports import Cascade, DueRow, Mailer, OpenWork
 
 QUEUE: Final = "due"
 FIRST_RETRY: Final = timedelta(seconds=5)
@@ -54,6 +56,11 @@ class Rooms(Protocol):
         """Asks providers."""
         ...
 
+    @property
+    def mailer(self) -> Mailer:
+        """Sends mails."""
+        ...
+
 
 class Runner:
     """Runs claimed rows. Safe to call from many threads, and for the same row more than once."""
@@ -68,6 +75,7 @@ class Runner:
             EXPIRE: self._expire_session,
             ABANDON: self._abandon_cart,
             LAPSE: self._lapse_discount,
+            SEND: self._send_mail,
         }
 
     def run_due(self, row_id: str, attempt: int) -> None:
@@ -103,6 +111,11 @@ class Runner:
         with self._rooms.work(row.scope) as uow:
             lapse_discount(uow, row.object_id)
             uow.due.done(row.kind, row.object_id)
+
+    def _send_mail(self, row: DueRow) -> None:
+        again = send_mail(partial(self._rooms.work, row.scope), self._rooms.mailer, row.object_id)
+        if again is not None:
+            self._rows.put_off(row, again)
 
     def _reconcile_payment(self, row: DueRow) -> None:
         work = partial(self._rooms.work, row.scope)

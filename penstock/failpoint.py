@@ -29,6 +29,8 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "step.after_send": "the provider has answered for it; nothing of that is written yet",
     "abandon.before_commit": "a cart was abandoned; that is not committed yet",
     "abandon.after_commit": "a cart was abandoned and that is committed",
+    "mail.after_begin": "the try to send a mail is committed; nothing has left yet",
+    "mail.after_send": "a mail was handed over; that is not written yet",
     "reconcile.after_lookup": "the provider was asked again; nothing of its answer is written yet",
 }
 

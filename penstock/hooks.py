@@ -12,6 +12,7 @@ import pluggy
 
 from penstock.caller import Scope
 from penstock.connector import PaymentConnector
+from penstock.mail import MailSender
 from penstock.rate_source import RateSource
 from penstock.request import ChargeRequest
 from penstock.tax_engine import TaxEngine
@@ -104,4 +105,10 @@ def penstock_event(event: Event) -> None:
 @hookspec
 def penstock_identity_verifiers() -> Iterable[IdentityVerifier]:
     """Offer verifiers of dashboard tokens. They are asked in turn until one does not raise `NotMine`."""
+    raise NotImplementedError
+
+
+@hookspec
+def penstock_mail_senders() -> Iterable[type[MailSender]]:
+    """Offer ways for e-mail to leave. The installation names one; the host builds one object of it."""
     raise NotImplementedError

@@ -2,6 +2,7 @@
 
 from penstock.connector import BadCredentials, Capabilities, Context, NotSent, PaymentConnector, PaymentMethod
 from penstock.hooks import Event, Identity, IdentityVerifier, InvalidToken, NotMine, hookimpl
+from penstock.mail import Mail, MailRefused, MailSender
 from penstock.money import Money
 from penstock.outcome import (
     Approved,
@@ -67,6 +68,9 @@ __all__ = [
     "Identity",
     "IdentityVerifier",
     "InvalidToken",
+    "Mail",
+    "MailRefused",
+    "MailSender",
     "Money",
     "NotMine",
     "NotSent",

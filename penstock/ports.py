@@ -14,10 +14,11 @@ from penstock.discount_ports import Discounts
 from penstock.follow_up import Step
 from penstock.health import Incident
 from penstock.ledger import Posting
+from penstock.mail import Letter
 from penstock.order import Order
 from penstock.page import Page
 from penstock.payment import Payment, Transaction
-from penstock.provider_ports import Cascade, Offer
+from penstock.provider_ports import Cascade, Mailer, Offer
 from penstock.routing import LIST_NAMES, ListName, Route, RoutingVersion
 from penstock.ruleset import RuleList
 from penstock.session import CheckoutSession
@@ -37,6 +38,8 @@ __all__ = [
     "Idempotency",
     "Incidents",
     "Keys",
+    "Mailer",
+    "Mails",
     "Offer",
     "OpenWork",
     "Orders",
@@ -288,6 +291,14 @@ class Webhooks(Protocol):
         ...
 
 
+class Mails(Protocol):
+    """E-mails that are to be sent, or were."""
+
+    def get_for_update(self, mail_id: str) -> Letter | None: ...
+    def add(self, letter: Letter) -> None: ...
+    def save(self, letter: Letter) -> None: ...
+
+
 class EmbedConfigs(Protocol):
     """The one embed configuration of the scope."""
 
@@ -369,6 +380,13 @@ class UnitOfWork(Protocol):
     def events(self) -> Events: ...
     @property
     def webhooks(self) -> Webhooks: ...
+    @property
+    def mails(self) -> Mails: ...
+    @property
+    def is_production(self) -> bool:
+        """Whether the environment is production."""
+        ...
+
     @property
     def due(self) -> Due: ...
     @property

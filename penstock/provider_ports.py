@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from penstock.mail import Mail
 from penstock.money import Money
 from penstock.outcome import CaptureMode, CardFacts, ProxyTransaction, Widget
 from penstock.request import ChargeRequest, FollowUpRequest, ResumeRequest, WidgetRequest
@@ -69,3 +70,24 @@ class Cascade(Protocol):
     def open_widget(self, candidate: Candidate, request: WidgetRequest) -> Widget: ...
     def follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict: ...
     def find_follow_up(self, candidate: Candidate, request: FollowUpRequest) -> StepVerdict | None: ...
+
+
+class Mailer(Protocol):
+    """Hands mails over. Never inside a transaction."""
+
+    @property
+    def address(self) -> str:
+        """What mails come from."""
+        ...
+
+    @property
+    def knows_repeats(self) -> bool:
+        """Whether the same key is never delivered twice."""
+        ...
+
+    def send(self, mail: Mail) -> str | None:
+        """Hand a mail over and return the other side's name for it.
+
+        Raises `NotSent` or `MailRefused`; anything else means that nobody knows.
+        """
+        ...

@@ -91,6 +91,17 @@ class Settings(BaseSettings):
     breaker: Literal["on", "dry_run"] = Field(
         default="on", description="A failing provider is left alone for a while; with dry_run that is only logged."
     )
+    mail: str = Field(
+        default="files", description="How e-mail leaves: files, smtp, resend, or the name of a plugin's sender."
+    )
+    mail_from: str = Field(
+        default="", max_length=254, pattern=r"^([^@\s]+@[^@\s]+)?$", description="The address that e-mail comes from."
+    )
+    mail_settings: dict[str, Any] = Field(
+        default_factory=dict,
+        description="What the sender needs, as JSON: host and password, or an API key.",
+        repr=False,
+    )
     otel_endpoint: HttpUrl | None = Field(default=None, description="OTLP over HTTP: where traces are sent.")
 
     @field_validator("secret_key")

@@ -11,6 +11,7 @@ from typing import Any, Final
 
 import pluggy
 
+from connectors.email import files, resend, smtp
 from connectors.payments import adyen, gr4vy, paypal, sandbox, stripe
 from connectors.shipping import easypost, ups
 from connectors.tax import eu_vat, stripe_tax
@@ -18,7 +19,20 @@ from penstock import hooks
 from penstock.hooks import IdentityVerifier
 
 GROUP: Final = "penstock"
-BUILTIN: Final[tuple[ModuleType, ...]] = (sandbox, paypal, gr4vy, stripe, adyen, eu_vat, stripe_tax, easypost, ups)
+BUILTIN: Final[tuple[ModuleType, ...]] = (
+    sandbox,
+    paypal,
+    gr4vy,
+    stripe,
+    adyen,
+    eu_vat,
+    stripe_tax,
+    easypost,
+    ups,
+    files,
+    smtp,
+    resend,
+)
 
 _SECRET: Final = re.compile(
     r"""(?ix) \b (?:sk|pk|tok|whsec|key|secret|bearer|token|password) [_\s:='"-]+ [\w.~+/=-]{6,} | \b \d{13,19} \b"""

@@ -170,6 +170,25 @@ due = tenant_table(
     Index("ix_due_run_at", "run_at"),
 )
 
+mails = tenant_table(
+    "mails",
+    id_column(),
+    column("kind", Text(32)),
+    column("object_id", Text(64)),
+    column("recipient", Text(254)),
+    column("from_name", Text(255)),
+    column("subject", Text(400)),
+    column("text", Text(100_000)),
+    column("html", Text(200_000)),
+    column("status", Text(16)),
+    column("attempts", Whole()),
+    optional("begun_at", UtcDateTime()),
+    optional("finished_at", UtcDateTime()),
+    optional("ref", Text(255)),
+    optional("error", Text(300)),
+    at("created_at"),
+)
+
 idempotency_keys = tenant_table(
     "idempotency_keys",
     column("principal_id", Text(64)),
@@ -204,6 +223,7 @@ __all__ = [
     "events",
     "idempotency_keys",
     "ledger_entries",
+    "mails",
     "members",
     "metadata",
     "order_lines",

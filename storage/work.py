@@ -10,6 +10,7 @@ from penstock.boundary import transaction
 from penstock.caller import Scope
 from penstock.clock import Clock
 from penstock.ports import OpenWork
+from storage import environments
 from storage.carts import CartRows
 from storage.connections import ConnectionRows
 from storage.cursors import Cursors
@@ -20,6 +21,7 @@ from storage.embed_configs import EmbedConfigRows
 from storage.idempotency import IdempotencyRows
 from storage.incidents import IncidentRows
 from storage.keys import KeyRows
+from storage.mails import MailRows
 from storage.orders import OrderRows
 from storage.payments import PaymentRows
 from storage.quote_tokens import QuoteTokenRows
@@ -123,6 +125,16 @@ class RowsOfWork:
     def has_news(self) -> bool:
         """Whether something was written that the jobs wait for."""
         return self._connection.has_news
+
+    @cached_property
+    def mails(self) -> MailRows:
+        """E-mails that are to be sent, or were."""
+        return MailRows(self._connection)
+
+    @cached_property
+    def is_production(self) -> bool:
+        """Whether the environment is production."""
+        return environments.is_production(self._connection)
 
     @cached_property
     def due(self) -> DueRows:

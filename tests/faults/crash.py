@@ -35,7 +35,13 @@ WARM_AMOUNT = 999
 MOST_HITS = 3
 RECONCILE_KILLS = 3
 
-IN_JOBS = {"reconcile.after_lookup", "abandon.before_commit", "abandon.after_commit"}
+IN_JOBS = {
+    "reconcile.after_lookup",
+    "abandon.before_commit",
+    "abandon.after_commit",
+    "mail.after_begin",
+    "mail.after_send",
+}
 IN_COMPLETE = sorted(set(failpoints.FAILPOINTS) - IN_JOBS)
 IN_WRITE = ["key.before_insert", "event.before_insert"]
 IN_RECONCILE = ["reconcile.after_lookup", "result.before_commit", "event.before_insert"]

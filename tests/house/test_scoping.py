@@ -23,6 +23,7 @@ WRITERS = {
     "storage/provision.py": "it makes tenants",
     "storage/due.py": "a relay serves every tenant",
     "storage/outgoing.py": "the post serves every tenant",
+    "storage/environments.py": "an environment belongs to a workspace and holds all its applications",
     "storage/rotation.py": "keys and secrets of every tenant are rotated, sealed and purged",
     "storage/idempotency.py": "old keys are swept whoever's they are",
     "storage/columns.py": "the default of a column is text",
@@ -35,6 +36,7 @@ WRITERS = {
 ACROSS = {
     "storage.outgoing": {"_ANY_WAITING", "_WAITING", "_OLDEST"},
     "storage.due": {"_ANY_WAITING", "_CLAIM", "_READ", "_PUT_OFF"},
+    "storage.environments": {"_GET"},
     "storage.idempotency": {"_SWEEP"},
 }
 """Statements in the repositories' modules that go across all tenants. None is reachable from a unit of work."""

@@ -7,11 +7,13 @@ from pathlib import Path
 
 import pytest
 
+from connectors import http
 from penstock import hooks
 from penstock.caller import Scope
 from penstock.clock import SystemClock
 from penstock.connector import Capabilities, PaymentConnector
 from penstock.hooks import Event, Identity, InvalidToken, NotMine, hookimpl
+from penstock.mail import Mail, MailSender
 from penstock.money import Money
 from penstock.outcome import Approved
 from penstock.rate_source import RateClaims, RateSource
@@ -20,6 +22,7 @@ from penstock.source import Refused
 from penstock.tax_engine import TaxClaims, TaxEngine
 from plugins.cascade import Cascade, Connection
 from plugins.listeners import tell
+from plugins.mailing import mail_senders, open_mailer
 from plugins.manager import BrokenPlugin, identity_verifiers, load
 from plugins.registry import Engines, Registry, Sources
 
@@ -169,6 +172,22 @@ def test_two_verifiers_of_one_name_stop_the_start():
     pm = load((plugin(penstock_identity_verifiers=lambda: [Verifier("acme"), Verifier("acme")]),), entry_points=False)
     with pytest.raises(BrokenPlugin, match="acme"):
         identity_verifiers(pm)
+
+
+class Pigeon(MailSender):
+    name = "pigeon"
+    settings_schema = {"type": "object"}  # noqa: RUF012  as a stranger writes it
+
+    def send(self, mail):
+        return f"carried {mail.key}"
+
+
+def test_hook_penstock_mail_senders():
+    pm = load((plugin(penstock_mail_senders=lambda: [Pigeon]),), entry_points=False)
+    assert {"pigeon", "files", "smtp", "resend"} == set(mail_senders(pm))
+    about = {"name": "pigeon", "address": "a@b.example", "settings": {}}
+    mailer = open_mailer(pm, **about, http=http.client(), clock=SystemClock())
+    assert mailer.send(Mail("k", "Shop", "a@b.example", "c@d.example", "s", "t", "h")) == "carried k"
 
 
 @pytest.mark.parametrize("hook", HOOKS)
