@@ -9,7 +9,7 @@ from storage.migrations.columns import filled, later, optional, scope
 from storage.types import Amount, Flag, JsonText, Text, UtcDateTime, UuidText, Whole
 
 revision: Final = "2026_11_21_discounts"
-down_revision: Final = "2026_11_21_event_streams"
+down_revision: Final = "2026_11_21_source_kinds"
 branch_labels: Final = None
 depends_on: Final = None
 

@@ -9,7 +9,7 @@ from storage.migrations.columns import filled, optional, scope
 from storage.types import Text, UtcDateTime, UuidText, Whole
 
 revision: Final = "2026_11_21_mails"
-down_revision: Final = "2026_11_21_abandoned_carts"
+down_revision: Final = "2026_11_21_quote_tokens"
 branch_labels: Final = None
 depends_on: Final = None
 

@@ -9,7 +9,7 @@ from storage.migrations.columns import filled, optional, scope
 from storage.types import Flag, JsonText, Text, UtcDateTime, UuidText, Whole
 
 revision: Final = "2026_11_21_shipping_tax"
-down_revision: Final = "2026_11_21_event_streams"
+down_revision: Final = "2026_11_21_discounts"
 branch_labels: Final = None
 depends_on: Final = None
 

@@ -8,7 +8,7 @@ from storage.migrations.columns import later
 from storage.types import Text
 
 revision: Final = "2026_11_21_source_kinds"
-down_revision: Final = "2026_11_21_abandoned_carts"
+down_revision: Final = "2026_11_21_event_streams"
 branch_labels: Final = None
 depends_on: Final = None
 
