@@ -44,11 +44,18 @@ def connection_out(connection: Connection, house: House) -> Json:
         "position": connection.position,
         "settings": visible(schema, connection.settings),
         "secretsSet": secrets(schema, connection.settings),
+        "webhookUrl": _webhook_url(cls, connection, house),
         "applicationId": connection.scope.application_id,
         "environmentId": connection.scope.environment_id,
         "createdAt": rfc3339(connection.created_at),
         "updatedAt": rfc3339(connection.updated_at or connection.created_at),
     }
+
+
+def _webhook_url(cls: type[Provider] | None, connection: Connection, house: House) -> str | None:
+    if cls is None or not issubclass(cls, PaymentConnector) or not cls.capabilities.webhooks:
+        return None
+    return f"{house.settings.public_url}/api/v1/inbound/{connection.connector}/{connection.id}"
 
 
 def installed_out(house: House) -> Json:

@@ -9,7 +9,10 @@ Json = dict[str, Any]
 
 # Any request has a query, in which an unknown parameter or a card number may stand.
 ALWAYS = ("invalid_request", "card_data_not_allowed", "headers_too_large", "internal_error", "service_unavailable")
+ANYTHING = "*/*"
+"""The media type of a body that is handed on unread."""
 WITH_BODY = ("invalid_json", "unsupported_media_type", "payload_too_large", "validation_error")
+WITH_ANY_BODY = ("payload_too_large",)
 WITH_KEY = ("idempotency_conflict", "idempotency_in_progress")
 WITH_DASHBOARD = ("missing_application_id", "missing_environment_id", "environment_not_found")
 METHODS = ("get", "put", "post", "patch", "delete")
@@ -49,7 +52,7 @@ def codes(operation: Json, document: Json) -> list[str]:
     """Return the codes that an operation can give, sorted: the ones it names and the ones its shape implies."""
     found = {*operation.get("x-errors", ()), *ALWAYS}
     if "requestBody" in operation:
-        found.update(WITH_BODY)
+        found.update(WITH_ANY_BODY if ANYTHING in operation["requestBody"]["content"] else WITH_BODY)
     if is_idempotent(operation):
         found.update(WITH_KEY)
     if operation.get("security", document.get("security")):

@@ -22,7 +22,10 @@ APPLICATION_HEADER: Final = b"x-application-id"
 ENVIRONMENT_HEADER: Final = b"x-throttle-environment-id"
 _LONGEST_KEY: Final = 256
 _LONGEST_TOKEN: Final = 16384
-_KEYLESS: Final = frozenset({"session", "quote", "public"})
+BY_PATH: Final = frozenset({"session", "provider"})
+"""Callers that the path names: a buyer by the session's id, a provider by the connection's."""
+
+_KEYLESS: Final = BY_PATH | {"quote", "public"}
 _ORIGIN: Final = b"origin"
 
 Verify = Callable[[Request], Caller | None]
@@ -121,6 +124,21 @@ class QuoteGate:
         return self._identity.by_quote_token(values["quoteToken"], values["applicationId"], request.text(_ORIGIN))
 
 
+class ProviderGate:
+    """For a provider's messages: the path names the connection, and the operation checks the signature."""
+
+    def __init__(self, identity: Identity, not_found: type[ApiError]) -> None:
+        self._identity = identity
+        self._not_found = not_found
+
+    def admit(self, request: Request, values: Mapping[str, Any]) -> Caller | None:  # noqa: ARG002 -- one of several gates
+        """Return the connection as a caller. Its id is the last value of the path."""
+        caller = self._identity.by_connection(list(values.values())[-1])
+        if caller is None:
+            raise self._not_found
+        return caller
+
+
 class CredentialGate:
     """For keys and members. The first credential that is there decides; a bad one is never passed over."""
 
@@ -204,12 +222,13 @@ def gate_for(operation: Any, raw: Mapping[str, Any], identity: Identity, registr
 def _keyless_gate(name: str, raw: Mapping[str, Any], identity: Identity) -> Gate:
     kind = raw.get("x-caller")
     if kind not in _KEYLESS:
-        raise BadSpec(f"{name}: an operation without security needs x-caller: session, quote or public")
+        raise BadSpec(f"{name}: an operation without security needs x-caller: session, provider, quote or public")
     if kind == "public":
         return OpenGate()
     if kind == "quote":
         return QuoteGate(identity)
-    return SessionGate(identity, not_found_error(raw.get("x-not-found", "not_found")))
+    gate = ProviderGate if kind == "provider" else SessionGate
+    return gate(identity, not_found_error(raw.get("x-not-found", "not_found")))
 
 
 def not_found_error(code: str) -> type[ApiError]:

@@ -1,6 +1,7 @@
 """Bodies: how much is taken, of which type, and what may never be in them."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 
 from handlers import strict_json
@@ -64,6 +65,28 @@ def _within(message: Mapping[str, Any], chunk: bytes, left: int, limit: int | No
     if len(chunk) > left:
         raise too_large(left if limit is None else limit)
     return chunk
+
+
+@dataclass(frozen=True, slots=True)
+class RawMessage:
+    """A request as it came: header names in lower case (a repeated one's values are joined), and the body unparsed."""
+
+    headers: Mapping[str, str]
+    content: bytes
+
+
+class RawBody:
+    """The body of an operation that checks who sent it before it reads it: any media type, handed on as it is."""
+
+    __slots__ = ()
+
+    def read(self, request: Request) -> RawMessage:
+        """Return the request's headers and body. Nothing is looked at."""
+        headers: dict[str, str] = {}
+        for name, value in request.raw_headers:
+            text, key = value.decode("latin-1"), name.decode("latin-1").lower()
+            headers[key] = f"{headers[key]}, {text}" if key in headers else text
+        return RawMessage(headers, request.body)
 
 
 class JsonBody:

@@ -3,9 +3,10 @@
 from bootstrap import House
 from handlers.account_shapes import account_in, connection_out
 from handlers.wire import Json, snake_in
+from penstock.account_errors import ConnectorInUse
 from penstock.caller import Caller
 from penstock.clock import Clock, rfc3339
-from penstock.errors import ConnectorInUse, NotFound
+from penstock.errors import NotFound
 from penstock.flows.connect_account import change_account, connect_account
 from penstock.ports import Page, UnitOfWork, Work
 from penstock.tenant import Connection

@@ -63,6 +63,10 @@ class Identity(Protocol):
         """Return whose quote token it is, for a page of this origin; None for a request that is no page's."""
         ...
 
+    def by_connection(self, connection_id: str) -> Caller | None:
+        """Return the connection as a caller, or None where there is none."""
+        ...
+
     def by_session(self, session_id: str) -> Caller | None:
         """Return the session as a caller, or None where there is none."""
         ...

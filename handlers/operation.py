@@ -4,8 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from handlers.auth import gate_for, not_found_error
-from handlers.body import DEFAULT_LIMIT, JsonBody
+from handlers.answers import ANYTHING
+from handlers.auth import BY_PATH, gate_for, not_found_error
+from handlers.body import DEFAULT_LIMIT, JsonBody, RawBody
 from handlers.calling import CallPlan
 from handlers.checks import BrokenPromise, ResponseChecks, Watch
 from handlers.contract import DoorHouse
@@ -86,8 +87,9 @@ class Operation:
         self._shop = shop
         self._parameters = _parameters(operation, item, shop)
         self._gate = gate_for(operation, raw, house.identity, shop.scopes)
-        self._json = _json_body(raw, shop)
-        self.body_limit: int | None = raw.get("x-body-limit", DEFAULT_LIMIT) if self._json else None
+        self._is_named_by_path = raw.get("x-caller") in BY_PATH
+        self._body = _body(raw, shop)
+        self.body_limit: int | None = raw.get("x-body-limit", DEFAULT_LIMIT) if self._body else None
         self._is_write = operation.method.upper() in WRITES
         self._takes_key = self._is_write and raw.get("x-idempotent", "off") != "off"
         self._emits = frozenset(raw.get("x-emits", ())) if shop.watch.is_loud else None
@@ -97,8 +99,8 @@ class Operation:
             self.name,
             operation.function,
             self._parameters.arguments,
-            has_body=self._json is not None,
-            has_caller=bool(operation.security) or self.is_browser_safe,
+            has_body=self._body is not None,
+            has_caller=bool(operation.security) or raw.get("x-caller", "public") != "public",
         )
         is_brief = house.settings.sqlite_file is not None and not self._is_write and self.plan.wants_uow
         self.pace = Pace(is_here=is_brief, is_measured=is_brief)
@@ -128,18 +130,18 @@ class Operation:
         if request.has_repeats:
             parameters.refuse_repeats(request)
         body = None
-        if self._is_asked_by_body and self._json is not None:
-            values, body = parameters.read_path(request.values), self._json.read(request)
+        if self._is_asked_by_body and self._body is not None:
+            values, body = parameters.read_path(request.values), self._body.read(request)
             request.caller = caller = self._gate.admit(request, body)
-        elif self.is_browser_safe:
+        elif self._is_named_by_path:
             values = parameters.read_path(request.values)
             request.caller = caller = self._gate.admit(request, values)
         else:
             request.caller = caller = self._gate.admit(request, {})
             values = parameters.read_path(request.values)
         parameters.read(request, values)
-        if body is None and self._json is not None:
-            body = self._json.read(request)
+        if body is None and self._body is not None:
+            body = self._body.read(request)
         call = _Call(self, values, {**self._lent, "caller": caller, "body": body})
         if caller is None:
             return call.alone()
@@ -163,10 +165,12 @@ def _parameters(operation: Any, item: Mapping[str, Any], shop: Workshop) -> Para
     return Parameters(declared, operation.path, shop.compiler, lambda own: not_found_error(own or code))
 
 
-def _json_body(raw: Mapping[str, Any], shop: Workshop) -> JsonBody | None:
+def _body(raw: Mapping[str, Any], shop: Workshop) -> JsonBody | RawBody | None:
     if "requestBody" not in raw:
         return None
     declared = shop.resolve(raw["requestBody"])
+    if list(declared["content"]) == [ANYTHING]:
+        return RawBody()
     if list(declared["content"]) != ["application/json"]:
         raise BadSpec(f"{raw['operationId']}: the door reads application/json bodies alone")
     schema = declared["content"]["application/json"]["schema"]

@@ -17,6 +17,7 @@ from penstock.clock import Clock
 from penstock.failpoint import failpoint
 from penstock.flows.abandon_cart import abandon_cart
 from penstock.flows.expire_session import expire_session
+from penstock.flows.follow_message import follow_message
 from penstock.flows.lapse_discount import LAPSE, lapse_discount
 from penstock.flows.queue_delivery import DELIVER
 from penstock.flows.reconcile_follow_up import RECONCILE_STEP, reconcile_follow_up, review_follow_up
@@ -24,6 +25,7 @@ from penstock.flows.reconcile_payment import flag_for_review, reconcile_payment
 from penstock.flows.return_stray import leave_stray, return_stray
 from penstock.flows.send_mail import send_mail
 from penstock.flows.settle_payment import EXPIRE, RECONCILE, RETURN_STRAY, SCHEDULE
+from penstock.flows.take_message import FOLLOW
 from penstock.mail import SEND
 from penstock.ports import Cascade, DueRow, Mailer, OpenWork
 
@@ -76,6 +78,7 @@ class Runner:
             ABANDON: self._abandon_cart,
             LAPSE: self._lapse_discount,
             SEND: self._send_mail,
+            FOLLOW: self._follow_message,
         }
 
     def run_due(self, row_id: str, attempt: int) -> None:
@@ -116,6 +119,15 @@ class Runner:
         again = send_mail(partial(self._rooms.work, row.scope), self._rooms.mailer, row.object_id)
         if again is not None:
             self._rows.put_off(row, again)
+
+    def _follow_message(self, row: DueRow) -> None:
+        work = partial(self._rooms.work, row.scope)
+        run_at = follow_message(work, self._rooms.cascade, row.object_id)
+        if run_at is not None:
+            self._rows.put_off(row, run_at)
+            return
+        with work() as uow:
+            uow.due.done(row.kind, row.object_id)
 
     def _reconcile_payment(self, row: DueRow) -> None:
         work = partial(self._rooms.work, row.scope)

@@ -16,6 +16,7 @@ from jobs.relay import Chore, DueRows, Relay
 from storage.database import Database
 from storage.due import DueTable
 from storage.idempotency import sweep
+from storage.inbox import sweep as sweep_inbox
 from storage.outgoing import BATCH, Outgoing
 from storage.rotation import purge_deleted
 
@@ -79,8 +80,12 @@ class Crew:
 
 
 def crew_of(house: House, broker: dramatiq.Broker, *, threads: int) -> Crew:
-    """Return the crew of a house. Its chores: forget old idempotency keys, and purge connections that are deleted."""
-    chores: list[Chore] = [partial(_forget_keys, house.database), partial(purge_deleted, house.database)]
+    """Return the crew of a house. Its chores: forget old idempotency keys and messages, and purge what is deleted."""
+    chores: list[Chore] = [
+        partial(_forget_keys, house.database),
+        partial(purge_deleted, house.database),
+        partial(sweep_inbox, house.database),
+    ]
     policy = Policy(may_loop_back=house.settings.webhook_loopback)
     crew = Crew(
         house,

@@ -10,6 +10,7 @@ from typing import Any, Final, Literal, Protocol
 
 from penstock.connector import Provider
 from penstock.errors import Fault
+from penstock.request import Hint, WebhookDelivery
 from penstock.verdict import Connection
 
 MIDDLE: Final = 1_000_000
@@ -46,6 +47,13 @@ class Accounts(Protocol):
 
     def verify(self, connection: Connection) -> Check:
         """Ask the provider whether it accepts the account's credentials."""
+        ...
+
+    def read_message(self, connection: Connection, delivery: WebhookDelivery) -> Sequence[Hint]:
+        """Return what a provider's message hints at.
+
+        Raises `WebhookSignatureInvalid`, `WebhookUnreadable`, `NotFound`, `ServiceUnavailable`.
+        """
         ...
 
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-CallerKind = Literal["secret", "publishable", "dashboard", "session", "quote", "public"]
+CallerKind = Literal["secret", "publishable", "dashboard", "session", "quote", "provider", "public"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,7 @@ class Standing:
 class Caller:
     """An authenticated caller.
 
-    ``principal_id`` is the id of the key, the member, the session or the quote token; ``scopes`` are a key's own
+    ``principal_id`` is the id of the key, the member, the session, the quote token or the connection; ``scopes`` are a key's own
     (``*`` for all), ``permissions`` a dashboard member's, resolved from its role in this environment.
     """
 

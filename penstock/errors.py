@@ -330,20 +330,6 @@ class FeatureUnavailable(ApiError):
     default_message = "This installation does not offer this feature."
 
 
-class ConnectorUnavailable(ApiError):
-    """No installed plugin offers the connector, or it is not for this kind of environment."""
-
-    code = "connector_unavailable"
-    default_message = "This connector cannot be used here."
-
-
-class ConnectorInUse(ApiError):
-    """Payments were tried there, so the connection has to stay."""
-
-    code = "connector_in_use"
-    default_message = "Payments were tried at this connection, so it can be disabled and not deleted."
-
-
 class CardDataNotAllowed(ApiError):
     """The body seems to hold a card number, which must never reach this API."""
 
@@ -381,9 +367,8 @@ class ServiceUnavailable(ApiError):
 
 def all_errors() -> dict[str, type[ApiError]]:
     """Return every error class that has a code, by code."""
-    import_module("penstock.routing_errors")
-    import_module("penstock.payment_errors")
-    import_module("penstock.tax_errors")
+    for part in ("account_errors", "payment_errors", "routing_errors", "tax_errors"):
+        import_module(f"penstock.{part}")
     found: dict[str, type[ApiError]] = {}
     queue: list[type[ApiError]] = [ApiError]
     while queue:

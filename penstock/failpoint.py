@@ -23,6 +23,7 @@ FAILPOINTS: Final[Mapping[str, str]] = {
     "order.before_commit": "the order is written but not committed",
     "discount.reserved": "a place of a discount's limits is taken; nothing is committed yet",
     "event.before_insert": "a change is written; its event is not yet",
+    "message.after_commit": "a provider's message is kept; nobody has looked yet",
     "rotation.after_commit": "some data keys are wrapped anew and committed; the others are not",
     "step.before_insert": "a capture, void or refund was decided under its payment's lock; it is not written yet",
     "step.after_commit": "a capture, void or refund is committed; no provider was called yet",

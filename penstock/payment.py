@@ -253,6 +253,11 @@ class Payment(Recorded):
         self.needs_review, self.updated_at = False, now
         self.note("payment.resolved", {**self.summary(), **told})
 
+    def dispute(self, now: datetime) -> None:
+        """Note that the buyer or their bank disputes the payment. Its status stays: the provider decides later."""
+        self.updated_at = now
+        self.note("payment.disputed", self.summary())
+
     def summary(self) -> dict[str, Any]:
         """Return what every payment event carries."""
         return {

@@ -13,6 +13,7 @@ from penstock.discount import Discount
 from penstock.discount_ports import Discounts
 from penstock.follow_up import Step
 from penstock.health import Incident
+from penstock.inbox import Inbox
 from penstock.ledger import Posting
 from penstock.mail import Letter
 from penstock.order import Order
@@ -389,6 +390,8 @@ class UnitOfWork(Protocol):
 
     @property
     def due(self) -> Due: ...
+    @property
+    def inbox(self) -> Inbox: ...
     @property
     def idempotency(self) -> Idempotency: ...
 

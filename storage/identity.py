@@ -31,6 +31,7 @@ from storage.tables import (
     api_keys,
     applications,
     checkout_sessions,
+    connections,
     embed_configs,
     environments,
     members,
@@ -141,6 +142,20 @@ _BY_QUOTE_TOKEN: Final = Statement(
     .where(applications.c.id == bindparam("application_id")),
     across=True,
 )
+_BY_CONNECTION: Final = Statement(
+    select(
+        connections.c.id,
+        connections.c.workspace_id,
+        connections.c.environment_id,
+        connections.c.application_id,
+        *_TENANT,
+    )
+    .join(environments, environments.c.id == connections.c.environment_id)
+    .join(workspaces, workspaces.c.id == connections.c.workspace_id)
+    .where(connections.c.id == bindparam("connection_id"), connections.c.deleted_at.is_(None))
+    .where(environments.c.archived_at.is_(None)),
+    across=True,
+)
 _TOUCH: Final = Statement(
     update(api_keys).where(api_keys.c.id == bindparam("key_id")).values(last_used_at=bindparam("at")), across=True
 )
@@ -244,6 +259,11 @@ class Identity:
         if origin is not None and origin not in (row.allowed_origins or ()):
             raise InvalidQuoteToken("This page's origin may not ask.")
         return _caller(row, _standing(row, now), kind="quote")
+
+    def by_connection(self, connection_id: str) -> Caller | None:
+        """Return the connection, for its provider's messages, as a caller of its own scope; None where there is none."""
+        row = self._one(_BY_CONNECTION, {"connection_id": connection_id}) if is_uuid(connection_id) else None
+        return None if row is None else _caller(row, _standing(row, self._clock.now()), kind="provider")
 
     def close(self) -> None:
         """Write what is still to be written."""

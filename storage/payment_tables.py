@@ -55,7 +55,7 @@ payment_attempts = tenant_table(
     at("started_at"),
     optional("finished_at", UtcDateTime()),
     UniqueConstraint("payment_id", "number"),
-    Index("ix_payment_attempts_connection_id", "connection_id"),
+    Index("ix_payment_attempts_ref", "connection_id", "provider_ref"),
 )
 
 _open = payment_attempts.c.state.in_(sorted(state.value for state in OPEN_ATTEMPTS))

@@ -15,7 +15,7 @@ from storage.connections import scope_of, sealed_settings
 from storage.database import Connection, Database
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
-from storage.tables import connections, data_keys, payment_attempts
+from storage.tables import connections, data_keys, inbox, payment_attempts
 from storage.types import UtcDateTime, Whole
 from storage.vault import Vault
 
@@ -49,13 +49,14 @@ _SEAL = Statement(
     .values(settings=value(connections.c.settings)),
     across=True,
 )
-_PURGE = Statement(
-    sa.delete(connections).where(
-        connections.c.deleted_at <= sa.bindparam("before", type_=UtcDateTime()),
-        ~sa.exists().where(payment_attempts.c.connection_id == connections.c.id),
-    ),
-    across=True,
+_unneeded = (
+    connections.c.deleted_at <= sa.bindparam("before", type_=UtcDateTime()),
+    ~sa.exists().where(payment_attempts.c.connection_id == connections.c.id),
 )
+_PURGE_MESSAGES = Statement(
+    sa.delete(inbox).where(inbox.c.connection_id.in_(sa.select(connections.c.id).where(*_unneeded))), across=True
+)
+_PURGE = Statement(sa.delete(connections).where(*_unneeded), across=True)
 
 
 def keys_to_wrap(database: Database, vault: Vault) -> int:
@@ -102,9 +103,11 @@ def seal_plain_rows(database: Database, vault: Vault, now: datetime) -> int:
 
 
 def purge_deleted(database: Database, now: datetime) -> int:
-    """Delete the rows of connections that were deleted a day ago and never used, and with them their secrets."""
+    """Delete the rows of connections that were deleted a day ago and never used, their secrets and messages with them."""
+    before = {"before": now - UNNEEDED_AFTER}
     with database.writing() as db:
-        return db.run(_PURGE, {"before": now - UNNEEDED_AFTER})
+        db.run(_PURGE_MESSAGES, before)
+        return db.run(_PURGE, before)
 
 
 def _wrap_anew(db: Connection, vault: Vault, row: Any) -> None:

@@ -20,7 +20,7 @@ from storage.payment_tables import ledger_entries, payment_attempts, payment_ste
 from storage.routing_tables import payment_routes, routing_lists, routing_versions
 from storage.shipping_tables import quote_tokens, shipping_tax_configs, shipping_tax_versions
 from storage.shop_tables import cart_items, carts, checkout_sessions, order_lines, orders
-from storage.types import Bytes, Flag, JsonText, Text, UtcDateTime, Whole
+from storage.types import Bytes, Flag, JsonText, Text, UtcDateTime, UuidText, Whole
 from storage.webhook_tables import webhook_attempts, webhook_deliveries, webhook_endpoints, webhook_messages
 
 workspaces = table(
@@ -109,6 +109,24 @@ data_keys = tenant_table(
     at("created_at"),
     UniqueConstraint(*SCOPE_COLUMNS, "version", name="uq_data_keys_version"),
     Index("ix_data_keys_master_key", "master_key", "id"),
+)
+
+inbox = tenant_table(
+    "inbox",
+    id_column(),
+    belongs_to("connection_id", "connections.id"),
+    column("event_id", Text(255)),
+    column("kind", Text(16)),
+    optional("key", Text(255)),
+    optional("ref", Text(255)),
+    optional("told", JsonText()),
+    optional("payment_id", UuidText()),
+    optional("outcome", Text(16)),
+    at("received_at"),
+    optional("handled_at", UtcDateTime()),
+    UniqueConstraint("connection_id", "event_id"),
+    Index("ix_inbox_received_at", "received_at"),
+    Index("ix_inbox_payment_id", "payment_id"),
 )
 
 embed_configs = tenant_table(
@@ -222,6 +240,7 @@ __all__ = [
     "event_streams",
     "events",
     "idempotency_keys",
+    "inbox",
     "ledger_entries",
     "mails",
     "members",

@@ -19,6 +19,7 @@ from storage.discounts import DiscountRows
 from storage.due import DueRows
 from storage.embed_configs import EmbedConfigRows
 from storage.idempotency import IdempotencyRows
+from storage.inbox import InboxRows
 from storage.incidents import IncidentRows
 from storage.keys import KeyRows
 from storage.mails import MailRows
@@ -140,6 +141,11 @@ class RowsOfWork:
     def due(self) -> DueRows:
         """What must happen later."""
         return DueRows(self._connection)
+
+    @cached_property
+    def inbox(self) -> InboxRows:
+        """Providers' own messages."""
+        return InboxRows(self._connection, self.now)
 
     @cached_property
     def idempotency(self) -> IdempotencyRows:

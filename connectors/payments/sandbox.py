@@ -13,6 +13,7 @@ from urllib.parse import quote
 
 import orjson
 
+from connectors.payments import sandbox_messages
 from connectors.payments.remote_bank import RemoteBank
 from connectors.payments.sandbox_bank import PREFIX, Answer, Bank, FileBank, is_behaviour
 from penstock.boundary import assert_no_transaction
@@ -43,7 +44,16 @@ from penstock.outcome import (
     Rejected,
     RejectKind,
 )
-from penstock.request import CaptureRequest, ChargeRequest, FollowUpRequest, RefundRequest, ResumeRequest, VoidRequest
+from penstock.request import (
+    CaptureRequest,
+    ChargeRequest,
+    FollowUpRequest,
+    Hint,
+    RefundRequest,
+    ResumeRequest,
+    VoidRequest,
+    WebhookDelivery,
+)
 
 REFUSED_KEY: Final = "refused"
 Funding = Literal["credit", "debit", "prepaid"] | None
@@ -77,6 +87,7 @@ class SandboxPayments(PaymentConnector):
         verify=True,
         resume=True,
         redirect_methods=frozenset({"ideal"}),
+        webhooks=True,
     )
     environments: ClassVar[frozenset[EnvironmentKind]] = frozenset({"sandbox"})
     settings_schema: ClassVar[Mapping[str, Any]] = {
@@ -102,6 +113,13 @@ class SandboxPayments(PaymentConnector):
                 "description": "Where the challenge page is.",
             },
             "approve_all": {"type": "boolean", "description": "Approve every known test token."},
+            "webhook_secret": {
+                "type": "string",
+                "minLength": 16,
+                "maxLength": 255,
+                "writeOnly": True,
+                "description": "What the sandbox's own messages are signed with. Without it none is taken.",
+            },
             "api_key": {
                 "type": "string",
                 "minLength": 1,
@@ -153,6 +171,10 @@ class SandboxPayments(PaymentConnector):
         """Ask the bank what became of a charge. Nothing found after 60 seconds means that nothing happened."""
         items = _json(self._bank.find(key), 200)["items"]
         return self._told(items[0]) if items else None
+
+    def parse_webhook(self, delivery: WebhookDelivery) -> Sequence[Hint]:
+        """Read a message that is signed with the account's ``webhook_secret`` and at most five minutes old."""
+        return sandbox_messages.read(delivery, self.ctx.settings.get("webhook_secret"))
 
     def verify_account(self) -> None:
         """Ask the bank for nothing in particular; the key that says ``refused`` is refused, as if it was revoked."""

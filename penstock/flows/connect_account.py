@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 from typing import Any, Final
 
 from penstock.account import Accounts, merged, operators_faults, place_after
+from penstock.account_errors import ConnectorUnavailable
 from penstock.caller import Caller
 from penstock.checks import require
 from penstock.connector import EnvironmentKind, Provider
-from penstock.errors import ConnectorUnavailable, Fault, NotFound, ServiceUnavailable
+from penstock.errors import Fault, NotFound, ServiceUnavailable
 from penstock.ids import new_id
 from penstock.ports import Work
 from penstock.tenant import Connection

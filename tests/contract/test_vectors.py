@@ -8,10 +8,17 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
+import orjson
 import pytest
 import sqlalchemy as sa
 
+from connectors.payments import sandbox_messages
+from jobs.actors import Runner
+from jobs.relay import LEASE
+from penstock.caller import Scope
 from storage import tables
+from storage.due import DueTable
+from storage.engine import parse
 from tests import routes, wire
 from tests.routes import cond, us
 from tests.shop import made, refused
@@ -439,3 +446,39 @@ def test_vector_25_a_card_whose_country_is_not_known_satisfies_no_negative_condi
     ]
     done = made(shop.complete(shop.session()["id"], "tok_sandbox_approve/visa/credit/GB"))
     assert routes.trace(shop, done["paymentId"])["attempts"][0]["connector"] == "sandbox_b"
+
+
+def test_vector_20_a_message_about_a_pending_payment_authorizes_it_once(bare_shop, clock):
+    body = {"connector": "sandbox", "settings": {"webhook_secret": "whsec_of_vector_twenty"}}
+    connection = made(bare_shop.post("/connectors", body), 201)
+    waiting = made(bare_shop.complete(bare_shop.session()["id"], "tok_sandbox_pending"), 202)
+    attempt = decided_by_the_bank(bare_shop, connection["id"], waiting["paymentId"])
+    for event_id in ("evt_1", "evt_1", "evt_2"):
+        message = orjson.dumps({"id": event_id, "type": "charge.updated", "key": attempt})
+        headers = sandbox_messages.signed(message, "whsec_of_vector_twenty", clock.now())
+        made(bare_shop.client.post(connection["webhookUrl"], content=message, headers=headers))
+        rows = DueTable(bare_shop.house.database)
+        for row in rows.claim(clock.now(), limit=500, lease=LEASE):
+            Runner(bare_shop.house, rows).run_due(row.id, row.attempt)
+    payment = made(bare_shop.get(f"/orders/{waiting['orderId']}/payments"))["data"][0]
+    assert (payment["status"], payment["amountCaptured"], len(payment["attempts"])) == ("captured", 3000, 1)
+    assert events_of(bare_shop, waiting["paymentId"]) == ["payment.pending", "payment.captured"]
+
+
+def decided_by_the_bank(shop, connection_id, payment_id):
+    """Have the sandbox's bank approve what it left open; returns the attempt's key."""
+    scope = Scope(shop.workspace_id, shop.environment_id, shop.application_id)
+    with shop.house.work(scope, read=True) as uow:
+        attempt = uow.payments.get(payment_id).attempts[-1]
+        connection = uow.connections.get(connection_id)
+    shop.house.registry.build(connection).settle(attempt.provider_ref, approve=True)
+    return attempt.id
+
+
+def events_of(shop, object_id):
+    engine = sa.create_engine(parse(shop.house.settings.database_url))
+    with engine.connect() as beside:
+        of_it = sa.select(tables.events.c.type).where(tables.events.c.object_id == object_id)
+        found = beside.execute(of_it.order_by(tables.events.c.sequence)).scalars().all()
+    engine.dispose()
+    return found

@@ -2,6 +2,7 @@
 
 from schemathesis import GenerationMode
 
+from connectors.payments import sandbox_messages
 from tests.shop import Shop, made
 from tests.shops import hand_on
 
@@ -20,8 +21,7 @@ class Ground:
     def __init__(self, shop: Shop) -> None:
         self.shop = shop
         self.count = 0
-        self.connector_id = ""
-        self.endpoint_id = ""
+        self.connector_id = self.inbound_id = self.endpoint_id = ""
         order = shop.paid_order()
         self.order_id = order["id"]
         self.payment_id = made(shop.get("/payments"))["data"][0]["id"]
@@ -35,6 +35,9 @@ class Ground:
             return
         if is_for_people(case):
             self._place(case)
+        if case.operation.path.startswith("/inbound/"):
+            self._message(case)
+            return
         cart = self._ship_and_tax(case) if case.operation.path.startswith("/shipping-tax/") else self._path(case)
         if isinstance(case.body, dict):
             self._body(case.body, cart)
@@ -90,6 +93,16 @@ class Ground:
             opened = self.shop.post("/checkout-sessions/embed-token", {"amount": 1 + self.count, "currency": "EUR"})
             return made(opened)["checkoutSessionId"]
         return self.shop.session()["id"]
+
+    def _message(self, case):
+        """Send what the sandbox would have signed."""
+        if not self.inbound_id:
+            body = {"connector": "sandbox", "settings": {"webhook_secret": "whsec_of_the_fuzzer"}}
+            self.inbound_id = made(self.shop.post("/connectors", body), 201)["id"]
+        case.path_parameters = {"connectorName": "sandbox", "id": self.inbound_id}
+        case.body = f'{{"id": "evt_{self.count}", "type": "charge.updated", "ref": "ch_1"}}'
+        signed = sandbox_messages.signed(case.body.encode(), "whsec_of_the_fuzzer", self.shop.house.clock.now())
+        case.headers = {**(case.headers or {}), **signed}
 
     def _connector(self):
         """The id of a connection that is still there; most requests leave it."""

@@ -25,6 +25,7 @@ OPERATIONS = (
     "embed_config",
     "api_keys",
     "connectors",
+    "inbound",
     "meta",
     "routing",
     "shipping_tax",

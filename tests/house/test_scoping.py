@@ -27,6 +27,7 @@ WRITERS = {
     "storage/rotation.py": "keys and secrets of every tenant are rotated, sealed and purged",
     "storage/idempotency.py": "old keys are swept whoever's they are",
     "storage/columns.py": "the default of a column is text",
+    "storage/inbox.py": "old messages are swept whoever's they are",
     "storage/payment_tables.py": "the condition of a partial index is text",
     "storage/migrations/env.py": "it sets timeouts",
     "storage/migrations/columns.py": "the condition of a partial index is text",
@@ -38,6 +39,7 @@ ACROSS = {
     "storage.due": {"_ANY_WAITING", "_CLAIM", "_READ", "_PUT_OFF"},
     "storage.environments": {"_GET"},
     "storage.idempotency": {"_SWEEP"},
+    "storage.inbox": {"_SWEEP"},
 }
 """Statements in the repositories' modules that go across all tenants. None is reachable from a unit of work."""
 

@@ -15,6 +15,8 @@ import sqlalchemy as sa
 
 from penstock.clock import StandingClock
 from penstock.ids import new_id
+from penstock.inbox import Message
+from penstock.request import Hint
 from penstock.tenant import Connection
 from penstock.vault import Unopenable
 from plugins import manager
@@ -221,7 +223,7 @@ def test_the_command_says_which_secret_is_missing(database, database_url, tmp_pa
     assert "PENSTOCK_MASTER_KEYS" in told.stderr
 
 
-def test_a_deleted_connection_is_purged_after_a_day_unless_a_payment_was_tried_there(database):
+def test_a_deleted_connection_is_purged_after_a_day_unless_a_payment_was_tried_there(database, database_url):
     work, unused, used = opened(database, make.vault()), connection(), connection()
     order = make.order()
     payment = make.payment(order_id=order.id)
@@ -229,6 +231,8 @@ def test_a_deleted_connection_is_purged_after_a_day_unless_a_payment_was_tried_t
     with work(make.SCOPE) as uow:
         for each in (unused, used):
             uow.connections.add(each)
+            hint = Hint("evt_1", "other")
+            uow.inbox.add(Message(id=new_id(), connection_id=each.id, hint=hint, received_at=make.NOW))
             uow.connections.remove(each.id)
         uow.orders.add(order)
         uow.payments.add(payment)
@@ -238,6 +242,8 @@ def test_a_deleted_connection_is_purged_after_a_day_unless_a_payment_was_tried_t
         assert uow.connections.get(unused.id) == replace(unused, is_active=False)
     assert rotation.purge_deleted(database, make.NOW + timedelta(hours=23)) == 0
     assert rotation.purge_deleted(database, make.NOW + timedelta(days=1)) == 1
+    messages = run(database_url, sa.select(tables.inbox.c.connection_id))
+    assert [str(row.connection_id) for row in messages] == [used.id]
     with work(make.SCOPE, read=True) as uow:
         assert uow.connections.get(unused.id) is None
         assert uow.connections.get(used.id) is not None
