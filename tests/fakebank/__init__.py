@@ -36,9 +36,9 @@ class Bank:
             if row["status"] == "approved" and (reference is None or row["reference"] == reference)
         ]
 
-    def calls(self) -> list[dict[str, Any]]:
-        """Return every request for a charge that arrived, executed or not: key, token, reference."""
-        return self._ask("GET", "/calls")["items"]
+    def calls(self, reference: str | None = None) -> list[dict[str, Any]]:
+        """Return every request for a charge that arrived, of one reference or of all, executed or not: key, token, reference."""
+        return self._ask("GET", "/calls" if reference is None else f"/calls?reference={reference}")["items"]
 
     def steps(self, verb: str | None = None) -> list[dict[str, Any]]:
         """Return every capture, void and refund executed, oldest first: key, charge (a ref), verb, status, amount."""

@@ -132,7 +132,8 @@ class Desk(BaseHTTPRequestHandler):
         elif place.path == "/follow-ups":
             self.tell(self.books.find("key", parse_qs(place.query).get("key", [""])[0], "step"), is_list=True)
         elif place.path == "/calls":
-            self.answer(200, {"items": self.books.run("SELECT * FROM call ORDER BY id")})
+            [mine] = parse_qs(place.query).get("reference", ["%"])
+            self.answer(200, {"items": self.books.run("SELECT * FROM call WHERE reference LIKE ? ORDER BY id", mine)})
         elif place.path.startswith("/transactions/"):
             self.transaction(unquote(place.path.removeprefix("/transactions/")))
         else:

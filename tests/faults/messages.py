@@ -1,0 +1,151 @@
+"""The race of a provider's messages against its own answers. The bank is the witness of what was charged.
+
+Whoever sends a message knows the charge's key from the bank's books, so a message may come before the charge is executed.
+"""
+
+import asyncio
+import json
+import time
+from collections import Counter
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import sqlalchemy as sa
+
+from connectors.payments import sandbox_messages
+from penstock.clock import SystemClock
+from storage import tables
+from storage.engine import parse
+from tests.bench.checkout import API
+from tests.faults.races import RACERS, Prices, tally
+from tests.faults.town import Shop
+from tests.faults.volley import Answer, Clients
+
+SECRET = "whsec_of_the_fault_tests"
+SETTLED_SECONDS = 20
+"""How long the last outcomes may take. Far less than the 30 s after which the schedule would ask by itself."""
+
+OPEN = "tok_sandbox_pending"
+KINDS = (
+    ("tok_sandbox_delay_30", True),
+    ("tok_sandbox_timeout_after_charge", True),
+    ("tok_sandbox_outage_after_charge", True),
+    (OPEN, True),
+    (OPEN, False),
+)
+"""Each charge's token, and whether its money is taken in the end."""
+
+
+async def messages(shop: Shop, count: int) -> list[str]:
+    """Five completions race messages about their charge, told twice and in any order. One outcome, each event once."""
+    faults, prices, sessions, told = [], Prices(shop), {}, set()
+    async with Clients(shop.ports, RACERS) as clients:
+        path = await _connected(shop, clients)
+        for number in range(count):
+            token, is_paid = KINDS[number % len(KINDS)]
+            price = prices.take()
+            session = await shop.session(clients, await shop.cart(clients, price))
+            sessions[session] = (price, is_paid)
+            told |= {f"{session}-{n}" for n in range(4)}
+            pays = [shop.complete(session, token=token, again=f"{session}-{n % 2}") for n in range(5)]
+            decision = is_paid if token == OPEN else None
+            answers, taken = await asyncio.gather(clients.volley(pays), _told(shop, clients, path, session, decision))
+            if any(answer.status not in (200, 202, 402, 409) for answer in answers):
+                faults.append(f"{token}: {tally(answers)}")
+            if any(answer.status != 200 for answer in taken):
+                faults.append(f"messages about {token}: {tally(taken)}")
+        await _settled(shop, clients)
+    return faults + _judged(shop, sessions, told)
+
+
+async def _connected(shop: Shop, clients: Clients) -> str:
+    """Give the shop's connection a secret, and return where its messages go."""
+    (connection,) = (await shop.need(clients, "GET", "/connectors"))["data"]
+    await shop.need(clients, "PATCH", f"/connectors/{connection['id']}", {"settings": {"webhook_secret": SECRET}})
+    return f"/inbound/sandbox/{connection['id']}"
+
+
+async def _told(shop: Shop, clients: Clients, path: str, session: str, decision: bool | None) -> list[Answer]:
+    """Tell of a session's charge when the bank has heard of it, when it decides, and later; each event twice."""
+    lines = clients.lines[10:]
+    key = await _heard(shop, session)
+
+    def tell(*numbers: int) -> list[Coroutine[Any, Any, Answer]]:
+        asks = [_message(path, f"{session}-{n}", key) for n in numbers for _ in range(2)]
+        return [_asked(line, ask) for line, ask in zip(lines, asks, strict=False)]
+
+    first = await asyncio.gather(*tell(0, 1))
+    if decision is not None:
+        await _decided(shop, key, approve=decision)
+    return first + await asyncio.gather(*tell(2, 1, 3, 0))
+
+
+async def _heard(shop: Shop, session: str) -> str:
+    """Return the key of a session's charge as soon as the bank was asked for it."""
+    calls = await _until(lambda: shop.bank.calls(session))
+    return str(calls[0]["key"])
+
+
+async def _decided(shop: Shop, key: str, *, approve: bool) -> None:
+    """Decide a charge that the bank leaves open, as soon as it stands in its books."""
+    (row,) = await _until(lambda: [each for each in shop.bank.ledger() if each["key"] == key])
+    await asyncio.to_thread(lambda: shop.bank.settle(row["ref"], approve=approve))
+
+
+async def _until(look: Callable[[], list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    """Look until there is something. Raises TimeoutError after 30 seconds."""
+    async with asyncio.timeout(30):
+        while not (found := await asyncio.to_thread(look)):  # noqa: ASYNC110  the bank is another process
+            await asyncio.sleep(0.002)
+    return found
+
+
+async def _asked(line: Any, request: bytes) -> Answer:
+    return await asyncio.wait_for(line.ask(request), 30)
+
+
+def _message(path: str, event_id: str, key: str) -> bytes:
+    body = json.dumps({"id": event_id, "type": "charge.updated", "key": key}).encode()
+    ((name, value),) = sandbox_messages.signed(body, SECRET, SystemClock().now()).items()
+    head = f"POST {API}{path} HTTP/1.1\r\nHost: 127.0.0.1\r\n{name}: {value}\r\nContent-Length: {len(body)}\r\n\r\n"
+    return head.encode() + body
+
+
+async def _settled(shop: Shop, clients: Clients) -> None:
+    """Wait until no payment is open and every message was followed."""
+    until = time.monotonic() + SETTLED_SECONDS
+    unfollowed = sa.select(sa.func.count()).select_from(tables.inbox).where(tables.inbox.c.handled_at.is_(None))
+    while time.monotonic() < until:
+        waiting = await shop.need(clients, "GET", "/payments?status=pending&limit=1")
+        if not waiting["data"] and not _rows(shop, unfollowed)[0][0]:
+            return
+        await asyncio.sleep(0.1)
+
+
+def _rows(shop: Shop, statement: Any) -> Any:
+    engine = sa.create_engine(parse(shop.environ["PENSTOCK_DATABASE_URL"]), poolclass=sa.NullPool)
+    with engine.connect() as beside:
+        return beside.execute(statement).all()
+
+
+def _judged(shop: Shop, sessions: dict[str, tuple[int, bool]], told: set[str]) -> list[str]:
+    """Compare what the database says of each session with the bank's books, and count events and messages."""
+    faults = []
+    executed = Counter(row["amount"] for row in shop.bank.executed())
+    payments = {row.session_id: row for row in _rows(shop, sa.select(tables.payments)) if row.session_id in sessions}
+    events = Counter((str(row.object_id), row.type) for row in _rows(shop, sa.select(tables.events)))
+    sales = Counter(str(row.payment_id) for row in _rows(shop, sa.select(tables.transactions)))
+    for session, (price, is_paid) in sessions.items():
+        payment = payments[session]
+        own = str(payment.id)
+        if (payment.status, executed[price]) != (("captured", 1) if is_paid else ("failed", 0)):
+            faults.append(f"the bank took {price} {executed[price]} times, and the payment is {payment.status}")
+        ends = {kind: events[own, f"payment.{kind}"] for kind in ("captured", "failed")}
+        if ends != {"captured": int(is_paid), "failed": int(not is_paid)} or events[own, "payment.pending"] > 1:
+            faults.append(f"a payment of {price} has the events {ends}")
+        if sales[own] != int(is_paid):
+            faults.append(f"a payment of {price} has {sales[own]} transactions")
+    kept = Counter(row.event_id for row in _rows(shop, sa.select(tables.inbox)) if row.event_id in told)
+    if kept != Counter(told):
+        faults.append(f"{len(told)} messages were told and {kept.total()} kept")
+    return faults
