@@ -164,7 +164,10 @@ class PaymentConnector(Provider):
         raise NotClaimed(f"{self.name} does not look follow-ups up ({request.key})")
 
     def resume(self, request: ResumeRequest) -> Outcome:
-        """Go on with a charge after the buyer came back; what the buyer's browser brought proves nothing by itself."""
+        """Go on with a charge after the buyer came back; what the buyer's browser brought proves nothing by itself.
+
+        A connector without ``lookup`` is asked by this at other times too, with an empty ``query``.
+        """
         raise NotClaimed(f"{self.name} does not resume ({request.key})")
 
     def parse_webhook(self, delivery: WebhookDelivery) -> Sequence[Hint]:

@@ -26,6 +26,8 @@ _DISPUTES: Final = frozenset(
     {"NOTIFICATION_OF_CHARGEBACK", "REQUEST_FOR_INFORMATION", "CHARGEBACK", "CHARGEBACK_REVERSED", "SECOND_CHARGEBACK"}
 )
 
+_ABANDONED: Final = Declined("authentication_failed", "offer_closed", "the buyer did not pay in time")
+
 
 def reference(key: str, capture: str) -> str:
     """Return what we call a payment at Adyen: the attempt's key, marked if the money is only to be held.
@@ -82,8 +84,8 @@ def _hint(item: Mapping[str, Any], account: str) -> Hint:
     name, original = f"{event}.{ref}.{item['success']}", item.get("originalReference") or None
     if item["merchantAccountCode"] != account or not ours:
         return Hint(name, "other")
-    if event == "AUTHORISATION":
-        return Hint(name, "payment", key=ours.removesuffix(_HOLD), ref=ref, told=_authorised(item))
+    if event in ("AUTHORISATION", "OFFER_CLOSED"):
+        return Hint(name, "payment", key=ours.removesuffix(_HOLD), ref=ref, told=_ended(item))
     if event in _FOLLOW_UPS or event in _FAILURES:
         kind: HintKind = "refund" if event.startswith("REFUND") else "payment"
         if not ours.endswith(_STEP):
@@ -94,7 +96,9 @@ def _hint(item: Mapping[str, Any], account: str) -> Hint:
     return Hint(name, "other")
 
 
-def _authorised(item: Mapping[str, Any]) -> Outcome:
+def _ended(item: Mapping[str, Any]) -> Outcome:
+    if item["eventCode"] == "OFFER_CLOSED":
+        return _ABANDONED
     if item["success"] == "true":
         capture = "manual" if item["merchantReference"].endswith(_HOLD) else "automatic"
         return approved(item["pspReference"], from_wire(item["amount"]), capture)

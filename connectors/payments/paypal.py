@@ -30,6 +30,7 @@ from penstock.plugin import (
     CaptureRequest,
     ChargeRequest,
     Context,
+    Declined,
     Done,
     FollowUp,
     FollowUpRequest,
@@ -58,6 +59,10 @@ _CAPTURED_BEFORE: Final = frozenset({"DUPLICATE_INVOICE_ID", "AUTHORIZATION_ALRE
 
 _TOKEN: Final = re.compile(r"[0-9a-zA-Z_-]{1,255}", re.ASCII)
 _LOCALE: Final = re.compile(r"[a-z]{2}-[A-Z]{2}")
+
+_CANCELLED: Final = "paypal_cancelled"
+"""What stands on the address by which a buyer comes back who gave up at PayPal."""
+_GIVEN_UP: Final = Declined("hard", "PAYER_CANCELLED", "the buyer gave up at PayPal")
 
 
 class PayPal(PaymentConnector):
@@ -142,7 +147,9 @@ class PayPal(PaymentConnector):
         intent = _intent(request.capture)
         order = self._wire.read(f"{_ORDERS}/{_safe(request.ref)}")
         if order.get("status") != "APPROVED":
-            return told(order, request.key, intent)
+            now = told(order, request.key, intent)
+            # Only we capture an order: one that its buyer gave up, and that we give up, moves no money any more.
+            return _GIVEN_UP if isinstance(now, Pending) and now.redirect_url and _CANCELLED in request.query else now
         purchase(order, request.key, intent)
         verb = "capture" if intent == "CAPTURE" else "authorize"
         answer = self._wire.write(f"{_ORDERS}/{_safe(request.ref)}/{verb}", f"{request.key}-{verb}", {})
@@ -235,7 +242,8 @@ def _approval(request: ChargeRequest, settings: Mapping[str, Any]) -> dict[str, 
     """Return what PayPal is to show the buyer. We have asked for the address ourselves, so PayPal asks for none."""
     context: dict[str, Any] = {"user_action": "PAY_NOW", "shipping_preference": "NO_SHIPPING"}
     if request.return_url:
-        context |= {"return_url": request.return_url, "cancel_url": request.return_url}
+        mark = "&" if "?" in request.return_url else "?"
+        context |= {"return_url": request.return_url, "cancel_url": f"{request.return_url}{mark}{_CANCELLED}=1"}
     if settings.get("brand_name"):
         context["brand_name"] = settings["brand_name"]
     if settings.get("immediate_payment"):

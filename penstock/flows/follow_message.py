@@ -26,6 +26,7 @@ from penstock.outcome import (
 )
 from penstock.payment import AttemptState, Payment
 from penstock.ports import Cascade, Work
+from penstock.request import ResumeRequest
 from penstock.verdict import Candidate, StepEnd, StepVerdict, Verdict, VerdictState
 
 LOOK_AGAIN: Final = timedelta(seconds=5)
@@ -126,6 +127,15 @@ class _Told:
         """Answer as `Cascade.find` does: what does not fit what was asked is unknown."""
         if key != self._key or money is None:
             return self._asked.find(candidate, key, money=money, capture=capture, within=within)
+        return self._verdict(money, capture)
+
+    def resume(self, candidate: Candidate, request: ResumeRequest, *, within: float | None = None) -> Verdict:
+        """Answer as `Cascade.resume` does, for a provider that is asked in this way and not by a lookup."""
+        if request.key != self._key:
+            return self._asked.resume(candidate, request, within=within)
+        return self._verdict(request.money, request.capture)
+
+    def _verdict(self, money: Money, capture: CaptureMode) -> Verdict:
         try:
             return Verdict(_state(self._told), check_answer(self._told, money, capture))
         except BrokenPromise as exc:

@@ -1,16 +1,17 @@
 """Find out what became of a payment whose outcome is open, by asking the provider that was asked."""
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from typing import Final
 
 from penstock.failpoint import failpoint
 from penstock.flows.adopt_transaction import adopt_transaction
-from penstock.flows.clear_doubt import look_up, reverse
+from penstock.flows.clear_doubt import ASK_SECONDS, look_up, reverse
 from penstock.flows.settle_payment import conclude, lock_checkout, settle_payment
 from penstock.outcome import Declined, Pending
 from penstock.payment import CERTAIN_NO, OPEN_ATTEMPTS, PROXY_METHOD, Attempt, AttemptState, Payment
 from penstock.ports import Cascade, Work
-from penstock.request import ChargeRequest
+from penstock.request import ChargeRequest, ResumeRequest
 from penstock.tenant import Connection
 from penstock.verdict import Candidate, Verdict
 
@@ -71,6 +72,9 @@ def _ask(
         return Verdict("unknown", error="the connection that was asked is gone")
     if payment.method == PROXY_METHOD and attempt.provider_ref is not None:
         return adopt_transaction(cascade, candidate, payment, attempt.provider_ref)
+    claims = candidate.connector.capabilities
+    if attempt.state is AttemptState.PENDING and claims.resume and not claims.lookup:
+        return cascade.resume(candidate, resume_request(payment, attempt, {}), within=ASK_SECONDS)
     request = ChargeRequest(attempt.id, payment.money, payment.method, "", capture=payment.capture_mode)
     found = look_up(cascade, candidate, request, age=age)
     if attempt.state is AttemptState.PENDING:
@@ -108,6 +112,18 @@ def recheck_attempt(work: Work, cascade: Cascade, payment_id: str, attempt_id: s
     request = ChargeRequest(attempt.id, payment.money, payment.method, "", capture=payment.capture_mode)
     found = look_up(cascade, candidate, request, age=timedelta())
     record_news(work, payment, attempt.id, found)
+
+
+def resume_request(payment: Payment, attempt: Attempt, query: Mapping[str, str]) -> ResumeRequest:
+    """Return what a provider is asked that waits for its buyer. ``query`` is what the buyer brought, if one came."""
+    return ResumeRequest(
+        attempt.id,
+        attempt.provider_ref or "",
+        payment.money,
+        capture=payment.capture_mode,
+        method=payment.method,
+        query=query,
+    )
 
 
 def record_news(work: Work, payment: Payment, attempt_id: str, verdict: Verdict) -> Payment:

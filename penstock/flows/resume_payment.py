@@ -2,10 +2,9 @@
 
 from collections.abc import Mapping
 
-from penstock.flows.reconcile_payment import reconcile_payment, record_news
+from penstock.flows.reconcile_payment import reconcile_payment, record_news, resume_request
 from penstock.payment import AttemptState, Payment
 from penstock.ports import Cascade, Work
-from penstock.request import ResumeRequest
 
 
 def resume_payment(work: Work, cascade: Cascade, payment_id: str, query: Mapping[str, str]) -> Payment | None:
@@ -23,12 +22,4 @@ def resume_payment(work: Work, cascade: Cascade, payment_id: str, query: Mapping
     candidate = cascade.candidate(connection) if connection is not None else None
     if candidate is None or not candidate.connector.capabilities.resume:
         return reconcile_payment(work, cascade, payment_id)
-    request = ResumeRequest(
-        attempt.id,
-        attempt.provider_ref or "",
-        payment.money,
-        capture=payment.capture_mode,
-        method=payment.method,
-        query=query,
-    )
-    return record_news(work, payment, attempt.id, cascade.resume(candidate, request))
+    return record_news(work, payment, attempt.id, cascade.resume(candidate, resume_request(payment, attempt, query)))

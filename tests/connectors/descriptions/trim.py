@@ -95,6 +95,7 @@ SOURCES = {
             "/CAPTURE",
             "/CAPTURE_FAILED",
             "/CHARGEBACK",
+            "/OFFER_CLOSED",
             "/REFUND",
             "/REFUND_FAILED",
             "/REPORT_AVAILABLE",
