@@ -34,6 +34,14 @@ class Message:
     handled_at: datetime | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Named:
+    """What a message names: a payment, and the attempt of it that the message is about, if it is about one."""
+
+    payment_id: str
+    attempt_id: str | None = None
+
+
 class Inbox(Protocol):
     """Providers' own messages."""
 
@@ -45,8 +53,8 @@ class Inbox(Protocol):
         """Return a message."""
         ...
 
-    def payment_of(self, message: Message) -> str | None:
-        """Return the id of the payment, tried at the message's own connection, that the message names."""
+    def named_by(self, message: Message) -> Named | None:
+        """Return the payment, tried at the message's own connection, that the message names."""
         ...
 
     def is_disputed(self, payment_id: str) -> bool:

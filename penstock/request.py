@@ -88,7 +88,11 @@ FollowUpRequest = CaptureRequest | VoidRequest | RefundRequest
 
 @dataclass(frozen=True, slots=True)
 class ResumeRequest:
-    """The buyer came back from `Pending.redirect_url`. ``query`` is what the provider put on the return URL."""
+    """The buyer came back from `Pending.redirect_url`. ``query`` is what the provider put on the return URL.
+
+    ``give_up`` says that the buyer's time is over. A connector that can make sure that nothing is taken any more does so
+    and answers `Declined`; any other answers how the charge stands.
+    """
 
     key: str
     ref: str
@@ -97,6 +101,7 @@ class ResumeRequest:
     capture: CaptureMode = "automatic"
     method: str = "card"
     query: Mapping[str, str] = field(default_factory=dict, repr=False)
+    give_up: bool = False
 
 
 @dataclass(frozen=True, slots=True)

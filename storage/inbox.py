@@ -6,7 +6,7 @@ from typing import Any
 import sqlalchemy as sa
 
 from penstock.ids import is_uuid
-from penstock.inbox import KEPT_FOR, Handled, Message, pack, unpack
+from penstock.inbox import KEPT_FOR, Handled, Message, Named, pack, unpack
 from penstock.request import Hint
 from storage import scoped
 from storage.database import Database
@@ -26,7 +26,9 @@ _DISPUTED = Statement(
 )
 _at_connection = payment_attempts.c.connection_id == value(payment_attempts.c.connection_id)
 _BY_KEY = Statement(
-    scoped.select(payment_attempts.c.payment_id).where(_at_connection, scoped.by_id(payment_attempts)).limit(1)
+    scoped.select(payment_attempts.c.payment_id, payment_attempts.c.id)
+    .where(_at_connection, scoped.by_id(payment_attempts))
+    .limit(1)
 )
 _BY_STEP = Statement(
     scoped.select(payment_steps.c.payment_id)
@@ -34,7 +36,7 @@ _BY_STEP = Statement(
     .limit(1)
 )
 _BY_REF = Statement(
-    scoped.select(payment_attempts.c.payment_id)
+    scoped.select(payment_attempts.c.payment_id, payment_attempts.c.id)
     .where(_at_connection, payment_attempts.c.provider_ref == value(payment_attempts.c.provider_ref))
     .limit(1)
 )
@@ -73,17 +75,19 @@ class InboxRows:
             handled_at=row.handled_at,
         )
 
-    def payment_of(self, message: Message) -> str | None:
-        """Return the id of the payment that a message names. Only payments tried at the message's own connection count."""
-        own = {"connection_id": message.connection_id}
-        hint = message.hint
+    def named_by(self, message: Message) -> Named | None:
+        """Return the payment that a message names. Only payments tried at the message's own connection count."""
+        own, hint = {"connection_id": message.connection_id}, message.hint
         row = None
         if hint.key is not None and is_uuid(hint.key):
             named = {**own, "id": hint.key}
-            row = self._connection.row(_BY_KEY, named) or self._connection.row(_BY_STEP, named)
+            row = self._connection.row(_BY_KEY, named)
+            step = None if row is not None else self._connection.row(_BY_STEP, named)
+            if step is not None:
+                return Named(str(step.payment_id))
         if row is None and hint.ref is not None:
             row = self._connection.row(_BY_REF, {**own, "provider_ref": hint.ref})
-        return None if row is None else str(row.payment_id)
+        return None if row is None else Named(str(row.payment_id), str(row.id))
 
     def is_disputed(self, payment_id: str) -> bool:
         """Tell whether a dispute of this payment was told of before."""

@@ -62,7 +62,8 @@ _LOCALE: Final = re.compile(r"[a-z]{2}-[A-Z]{2}")
 
 _CANCELLED: Final = "paypal_cancelled"
 """What stands on the address by which a buyer comes back who gave up at PayPal."""
-_GIVEN_UP: Final = Declined("hard", "PAYER_CANCELLED", "the buyer gave up at PayPal")
+
+_GIVEN_UP: Final = Declined("hard", "PAYER_CANCELLED", "the buyer did not approve it at PayPal")
 
 
 class PayPal(PaymentConnector):
@@ -148,8 +149,9 @@ class PayPal(PaymentConnector):
         order = self._wire.read(f"{_ORDERS}/{_safe(request.ref)}")
         if order.get("status") != "APPROVED":
             now = told(order, request.key, intent)
-            # Only we capture an order: one that its buyer gave up, and that we give up, moves no money any more.
-            return _GIVEN_UP if isinstance(now, Pending) and now.redirect_url and _CANCELLED in request.query else now
+            # Only we capture an order: one that is not approved, and that we give up, moves no money any more.
+            is_over = request.give_up or _CANCELLED in request.query
+            return _GIVEN_UP if is_over and isinstance(now, Pending) and now.redirect_url else now
         purchase(order, request.key, intent)
         verb = "capture" if intent == "CAPTURE" else "authorize"
         answer = self._wire.write(f"{_ORDERS}/{_safe(request.ref)}/{verb}", f"{request.key}-{verb}", {})

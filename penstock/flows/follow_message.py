@@ -8,8 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any, Final, cast
 
 from penstock.flows.reconcile_follow_up import reconcile_follow_ups, record_step
+from penstock.flows.reconcile_payment import recheck_attempt
 from penstock.ids import is_uuid
-from penstock.inbox import Handled, Message
+from penstock.inbox import Handled, Message, Named
 from penstock.money import Money
 from penstock.outcome import (
     Approved,
@@ -43,16 +44,17 @@ def follow_message(work: Work, cascade: Cascade, message_id: str) -> datetime | 
     """
     with work(read=True) as uow:
         message = uow.inbox.get(message_id)
-        payment_id = uow.inbox.payment_of(message) if message is not None else None
+        named = uow.inbox.named_by(message) if message is not None else None
         again = uow.now + LOOK_AGAIN
     if message is None or message.handled_at is not None:
         return None
+    payment_id = named.payment_id if named is not None else None
     is_early = again - message.received_at < PATIENCE
     if message.hint.kind == "dispute" and payment_id is not None:
         _note_dispute(work, message, payment_id)
         return None
     if message.hint.kind in ("payment", "refund"):
-        payment = None if payment_id is None else _look(work, cascade, message, payment_id)
+        payment = None if named is None else _look(work, cascade, message, named)
         if is_early and (payment is None or _is_sending(payment)):
             return again
     with work() as uow:
@@ -66,13 +68,15 @@ def _outcome(message: Message, payment_id: str | None) -> Handled:
     return "looked" if payment_id is not None else "unknown_payment"
 
 
-def _look(work: Work, cascade: Cascade, message: Message, payment_id: str) -> Payment | None:
-    key, told = message.hint.key, message.hint.told
+def _look(work: Work, cascade: Cascade, message: Message, named: Named) -> Payment | None:
+    key, told, payment_id = message.hint.key, message.hint.told, named.payment_id
     if key is not None and told is not None:
         _record_told_step(work, payment_id, key, told)
         if not isinstance(told, Done):
             cascade = cast("Cascade", _Told(cascade, key, told))
     reconcile_follow_ups(work, cascade, payment_id)
+    if named.attempt_id is not None:
+        recheck_attempt(work, cascade, payment_id, named.attempt_id)
     with work(read=True) as uow:
         return uow.payments.get(payment_id)
 

@@ -74,7 +74,8 @@ def _ask(
         return adopt_transaction(cascade, candidate, payment, attempt.provider_ref)
     claims = candidate.connector.capabilities
     if attempt.state is AttemptState.PENDING and claims.resume and not claims.lookup:
-        return cascade.resume(candidate, resume_request(payment, attempt, {}), within=ASK_SECONDS)
+        late = resume_request(payment, attempt, {}, give_up=age >= ABANDONED_AFTER)
+        return cascade.resume(candidate, late, within=ASK_SECONDS)
     request = ChargeRequest(attempt.id, payment.money, payment.method, "", capture=payment.capture_mode)
     found = look_up(cascade, candidate, request, age=age)
     if attempt.state is AttemptState.PENDING:
@@ -114,7 +115,9 @@ def recheck_attempt(work: Work, cascade: Cascade, payment_id: str, attempt_id: s
     record_news(work, payment, attempt.id, found)
 
 
-def resume_request(payment: Payment, attempt: Attempt, query: Mapping[str, str]) -> ResumeRequest:
+def resume_request(
+    payment: Payment, attempt: Attempt, query: Mapping[str, str], *, give_up: bool = False
+) -> ResumeRequest:
     """Return what a provider is asked that waits for its buyer. ``query`` is what the buyer brought, if one came."""
     return ResumeRequest(
         attempt.id,
@@ -123,6 +126,7 @@ def resume_request(payment: Payment, attempt: Attempt, query: Mapping[str, str])
         capture=payment.capture_mode,
         method=payment.method,
         query=query,
+        give_up=give_up,
     )
 
 

@@ -219,3 +219,43 @@ def test_a_refund_at_adyen_is_decided_by_its_message(at, success, status):
     assert (payment["status"], payment["amountRefunding"]) == (status, 0)
     ends = [kind for kind in checkout.events() if "refund" in kind]
     assert ends == ["payment.partially_refunded" if success else "payment.refund_failed"]
+
+
+def test_a_buyer_who_never_approves_at_paypal_is_waited_for_half_an_hour(at):
+    checkout = at(provider_worlds.PayPalWorld)
+    checkout.begin()
+    checkout.work(after=timedelta(minutes=29))
+    assert checkout.status() == "pending"
+    checkout.work(after=timedelta(minutes=44))
+    assert checkout.status() == "failed"
+    checkout.world.decide()
+    made(checkout.send())
+    checkout.work()
+    assert checkout.world.captures() == []
+
+
+def test_a_buyer_who_tries_again_after_half_an_hour_may(at):
+    checkout = at(provider_worlds.PayPalWorld)
+    checkout.begin()
+    path = f"/checkout-sessions/{checkout.session['id']}/complete"
+    checkout.clock.advance(timedelta(minutes=31))
+    refused(checkout.shop.post(path, checkout.world.pays, key=None), 402, "payment_failed")
+    again = made(checkout.shop.post(path, checkout.world.pays, key=None), 202)
+    assert again["paymentId"] != checkout.payment_id
+    assert checkout.status() == "failed"
+
+
+def test_money_that_a_message_tells_of_after_its_attempt_has_ended_goes_back(at):
+    checkout = at(provider_worlds.AdyenWorld)
+    checkout.begin()
+    made(checkout.send(event="OFFER_CLOSED"))
+    checkout.work()
+    made(checkout.send())
+    checkout.work()
+    assert checkout.status() == "failed"
+    assert checkout.events() == ["payment.pending", "payment.failed", "payment.duplicate_detected"]
+    checkout.work(after=timedelta(seconds=31))
+    assert checkout.world.refund["amount"] == checkout.world.asked["amount"]
+    made(checkout.send(event="REFUND"))
+    checkout.work()
+    assert checkout.events()[-1] == "payment.duplicate_returned"
