@@ -129,7 +129,7 @@ class Operation:
         parameters = self._parameters
         if request.has_repeats:
             parameters.refuse_repeats(request)
-        body = None
+        body: Any = None
         if self._is_asked_by_body and self._body is not None:
             values, body = parameters.read_path(request.values), self._body.read(request)
             request.caller = caller = self._gate.admit(request, body)

@@ -97,7 +97,7 @@ class AccountDesk:
         if cls is None or not issubclass(cls, PaymentConnector) or not cls.capabilities.webhooks:
             raise NotFound("This connection takes no messages.")
         try:
-            built = self.build(connection)
+            built: Any = self.build(connection)  # one of the class above
             ended = self._run(connection.connector, lambda: _checked(built.parse_webhook(delivery)))
         except (UnusableConnection, Crowded, DeadlinePassed) as exc:
             _log.warning("message_not_read", connector=connection.connector, reason=str(exc)[:_LONGEST])

@@ -9,7 +9,7 @@ from storage.migrations.columns import filled, optional, scope
 from storage.types import JsonText, Text, UtcDateTime, UuidText
 
 revision: Final = "2026_11_21_inbox"
-down_revision: Final = "2026_11_21_connection_use"
+down_revision: Final = "2026_11_21_mails"
 branch_labels: Final = None
 depends_on: Final = None
 
