@@ -17,7 +17,7 @@ import httpx
 from connectors.http import ProviderTransport
 
 SOURCE = Path(__file__).resolve().parents[2] / "examples/acmepay/src"
-DEADLINE = 0.5
+DEADLINE = 0.25
 """How many seconds the host gives an exchange with a provider that is slow."""
 
 PATIENCE = 10.0
@@ -184,7 +184,7 @@ def after_its_messages(to: SickAcmePay, status: int, raw: bytes) -> None:
     if called is not None:  # a message that overtakes the answer
         early = threading.Thread(target=called)
         early.start()
-        early.join(DEADLINE / 2)
+        early.join(DEADLINE)
     to.say(status, raw)
 
 
