@@ -2,10 +2,14 @@
 
 import json
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any, ClassVar
 
 from connectors.payments.sandbox import SandboxPayments, SecondSandboxPayments
+from connectors.payments.sandbox_messages import signed
 from penstock.conformance import PaymentConnectorContract, reply
+from penstock.conformance.bench import KEY
+from penstock.conformance.provider import delivery, standing_clock
 from penstock.money import Money
 
 ROW = {
@@ -33,7 +37,12 @@ def step(done, verb):
 
 class TestSandbox(PaymentConnectorContract):
     connector = SandboxPayments
-    settings: ClassVar[Mapping[str, Any]] = {"bank_url": "https://bank.example", "public_url": "https://pay.example"}
+    settings: ClassVar[Mapping[str, Any]] = {
+        "bank_url": "https://bank.example",
+        "public_url": "https://pay.example",
+        "webhook_secret": "whsec_conformance_SECRET",
+    }
+    message_age = timedelta(minutes=5)
     method_token = "tok_sandbox_approve"
     transaction_ref = "sbx_1"
     step_up_token = "tok_sandbox_decline_auth_required"
@@ -66,6 +75,11 @@ class TestSandbox(PaymentConnectorContract):
 
     def amount_on_wire(self, request):
         return json.loads(request.content)["amount"]
+
+    def message(self, about):
+        kind = {"payment": "charge.updated", "refund": "refund.updated", "novel": "novel.created"}[about]
+        body = json.dumps({"id": "evt_1", "type": kind, "key": KEY}).encode()
+        return delivery(body, signed(body, self.settings["webhook_secret"], standing_clock().now()))
 
 
 class TestSandboxB(TestSandbox):
