@@ -26,6 +26,7 @@ from plugins.health_board import RedisBoard
 from plugins.mailing import Mailer, open_mailer
 from plugins.quoting import Quoting
 from plugins.registry import Engines, Registry, Sources, every_class
+from storage.backlog import Backlog
 from storage.database import Database, DatabaseUnavailable
 from storage.engine import open_database
 from storage.identity import Identity
@@ -106,6 +107,8 @@ class House:
     mailer: Mailer
     tokens: Tokens
     vault: Vault = field(repr=False)
+    backlog: Backlog
+    """What is still to be done, and since when."""
     bell: Bell
     """Rings when something was committed that the jobs wait for."""
     links: Links
@@ -168,6 +171,7 @@ def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[o
         mailer=_mailer(settings, pm, clock),
         tokens=tokens,
         vault=vault,
+        backlog=Backlog(database),
         bell=bell,
         links=Links(settings.public_url),
         unready=Readiness(database, settings.database_url),

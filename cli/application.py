@@ -30,7 +30,7 @@ class Application:
         self.door = create_app(house, pages=routes(house, spec.load()))
         # With Redis the jobs are done elsewhere, and whoever does them has to be told.
         redis_url = house.settings.redis_url
-        self._beside: Crew | Ringer = Ringer(redis_url) if redis_url else embedded(house)
+        self._beside: Crew | Ringer = Ringer(redis_url) if redis_url else embedded(house, self.door.metrics)
         if isinstance(self._beside, Ringer):
             house.bell.listen(self._beside.ring)
 

@@ -21,6 +21,7 @@ COMMANDS: Final[Sequence[str]] = (
     "audit",
     "workspace",
     "connect",
+    "jobs",
     "listen",
     "events",
     "webhooks",

@@ -82,7 +82,8 @@ def create_app(
     pipeline = Pipeline(shop, metrics, pool)
     _add_plain(pipeline, published if document is not None else None)
     pipeline.add("GET", "/health/ready", Ready(house, envelope))
-    pipeline.add("GET", "/metrics", Exposition(metrics, lambda: pool.waiting))
+    look = (lambda: house.backlog.look(house.clock.now())) if isinstance(house, House) else None
+    pipeline.add("GET", "/metrics", Exposition(metrics, lambda: pool.waiting, look))
     for page in pages:
         pipeline.add(page[0], page[1], PageEndpoint(page, envelope))
     door = Door(pipeline, metrics, pool, envelope)

@@ -1,6 +1,7 @@
 """Whether this process lives, and whether it can serve: for load balancers and people on call."""
 
 from collections.abc import Callable
+from contextlib import suppress
 
 from handlers.contract import DoorHouse
 from handlers.envelope import Envelope
@@ -10,6 +11,8 @@ from handlers.pace import Pace
 from handlers.request import Request
 from handlers.respond import Answer, answer_from
 from penstock.errors import ServiceUnavailable
+from storage.backlog import Look
+from storage.database import DatabaseUnavailable
 
 
 class Live:
@@ -57,10 +60,14 @@ class Exposition:
     pace = Pace(is_here=False)
     is_browser_safe = False
 
-    def __init__(self, metrics: Metrics, waiting: Callable[[], int]) -> None:
+    def __init__(self, metrics: Metrics, waiting: Callable[[], int], look: Callable[[], Look] | None = None) -> None:
         self._metrics = metrics
         self._waiting = waiting
+        self._look = look
 
     def run(self, request: Request) -> Answer:  # noqa: ARG002 -- an endpoint like any other
         """Answer in the text format of Prometheus."""
+        if self._look is not None:
+            with suppress(DatabaseUnavailable):  # what was counted here is worth as much without it
+                self._metrics.set_backlog(self._look())
         return self._metrics.exposition(self._waiting())

@@ -13,7 +13,9 @@ from prometheus_client import (
     multiprocess,
 )
 
+from handlers.gauges import BacklogGauges
 from handlers.respond import Answer
+from storage.backlog import Look
 
 _BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0)
 
@@ -51,6 +53,14 @@ class Metrics:
             registry=self.registry,
             multiprocess_mode="livesum",
         )
+        self._attempts = Histogram(
+            "penstock_delivery_attempt_seconds",
+            "Tries of webhook deliveries, by how they ended: taken, refused, unanswered.",
+            ["outcome"],
+            buckets=_BUCKETS,
+            registry=self.registry,
+        )
+        self._backlog = BacklogGauges(self.registry)
         self._observers: dict[tuple[str, int], Callable[[float], None]] = {}
 
     def observe(self, operation: str, status: int, seconds: float) -> None:
@@ -71,6 +81,14 @@ class Metrics:
     def count_change(self, connector: str, operation: str, change: str) -> None:
         """Count a breaker that opened or closed."""
         self._breaker_changes.labels(connector, operation, change).inc()
+
+    def count_attempt(self, outcome: str, seconds: float) -> None:
+        """Count one try of a webhook delivery."""
+        self._attempts.labels(outcome).observe(seconds)
+
+    def set_backlog(self, look: Look) -> None:
+        """Take over what is still to be done."""
+        self._backlog.set(look)
 
     def exposition(self, waiting: int) -> Answer:
         """Return everything in the text format of Prometheus."""

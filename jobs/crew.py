@@ -11,7 +11,7 @@ import httpx
 from bootstrap import House
 from connectors.egress import Policy, client
 from jobs.actors import Rooms, Runner, declare
-from jobs.post import Post
+from jobs.post import Post, Watch
 from jobs.relay import Chore, DueRows, Relay
 from storage.database import Database
 from storage.due import DueTable
@@ -39,11 +39,12 @@ class Crew:
         outgoing: Outgoing,
         http: Callable[[], httpx.AsyncClient],
         threads: int,
+        watch: Watch | None = None,
         chores: Sequence[Chore] = (),
     ) -> None:
         self._broker = broker
         self._worker = dramatiq.Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
-        self._post = Post(outgoing, rooms.clock, http)
+        self._post = Post(outgoing, rooms.clock, http, watch)
         send = declare(broker, Runner(rooms, rows), self._post.take)
         self._relay = Relay(
             rows,
@@ -79,7 +80,7 @@ class Crew:
         self.stop()
 
 
-def crew_of(house: House, broker: dramatiq.Broker, *, threads: int) -> Crew:
+def crew_of(house: House, broker: dramatiq.Broker, *, threads: int, watch: Watch | None = None) -> Crew:
     """Return the crew of a house. Its chores: forget old idempotency keys and messages, and purge what is deleted."""
     chores: list[Chore] = [
         partial(_forget_keys, house.database),
@@ -94,6 +95,7 @@ def crew_of(house: House, broker: dramatiq.Broker, *, threads: int) -> Crew:
         outgoing=Outgoing(house.database, house.vault),
         http=partial(client, policy),
         threads=threads,
+        watch=watch,
         chores=chores,
     )
     house.bell.listen(crew.nudge)

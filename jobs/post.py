@@ -60,11 +60,22 @@ class Letters(Protocol):
         ...
 
 
+class Watch(Protocol):
+    """Whoever counts. `handlers.metrics` fits this."""
+
+    def count_attempt(self, outcome: str, seconds: float) -> None:
+        """Count one try of a delivery."""
+        ...
+
+
 class Post:
     """A loop in a thread of its own that posts, and a thread that writes down how it went."""
 
-    def __init__(self, outgoing: Letters, clock: Clock, http: Callable[[], httpx.AsyncClient]) -> None:
+    def __init__(
+        self, outgoing: Letters, clock: Clock, http: Callable[[], httpx.AsyncClient], watch: Watch | None = None
+    ) -> None:
         self._outgoing = outgoing
+        self._watch = watch
         self._clock = clock
         self._http = http
         self._lines: dict[str, Line] = {}
@@ -163,6 +174,8 @@ class Post:
         try:
             answer = await self._post(letter)
             line.ended(answer.milliseconds / 1000, is_answered=answer.status is not None)
+            if self._watch is not None:
+                self._watch.count_attempt(_outcome(answer), answer.milliseconds / 1000)
             self._ended.put(Tried(letter, answer, random.random()))  # noqa: S311  jitter is no secret
         finally:
             line.running -= 1
@@ -256,6 +269,12 @@ async def _beginning(response: httpx.Response) -> str:
             break
     text = bytes(kept).decode("utf-8", "replace")[:EXCERPT]
     return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _outcome(answer: Answer) -> str:
+    if answer.status is None:
+        return "unanswered"
+    return "taken" if answer.is_taken else "refused"
 
 
 def _why(failure: Exception) -> str:

@@ -9,6 +9,7 @@ from pages.challenge import challenge_pages
 from pages.checkout import checkout_pages
 from pages.comeback import comeback_page
 from pages.guides import guide_page
+from pages.operate import operate_pages
 from pages.reference import Reference
 from pages.response import Route
 
@@ -19,6 +20,7 @@ def routes(house: House, document: Mapping[str, Any]) -> list[Route]:
     hosted, embedded = checkout_pages(house)
     ask, answer = challenge_pages(house)
     comeback = comeback_page(house)
+    operate, sign_in, sign_out = operate_pages(house)
     return [
         ("GET", "/", reference.front),
         ("GET", "/docs", reference.interactive),
@@ -29,6 +31,9 @@ def routes(house: House, document: Mapping[str, Any]) -> list[Route]:
         ("GET", "/docs/guides", guide_page),
         ("GET", "/docs/guides/{name}", guide_page),
         ("GET", "/docs/guides/{folder}/{name}", guide_page),
+        ("GET", "/operate", operate),
+        ("POST", "/operate/sign-in", sign_in),
+        ("POST", "/operate/sign-out", sign_out),
         ("GET", "/static/{name}", assets.serve),
         ("GET", "/embed.js", assets.serve),
         ("GET", "/checkout/{sessionId}", hosted),

@@ -22,6 +22,7 @@ WRITERS = {
     "storage/identity.py": "who asks is found before it is known which tenant that is",
     "storage/provision.py": "it makes tenants",
     "storage/due.py": "a relay serves every tenant",
+    "storage/backlog.py": "an operator looks at everybody's rows",
     "storage/outgoing.py": "the post serves every tenant",
     "storage/environments.py": "an environment belongs to a workspace and holds all its applications",
     "storage/rotation.py": "keys and secrets of every tenant are rotated, sealed and purged",
@@ -36,6 +37,7 @@ WRITERS = {
 
 ACROSS = {
     "storage.outgoing": {"_ANY_WAITING", "_WAITING", "_OLDEST"},
+    "storage.backlog": {"_HEAPS", "_FAILING", "_EVENTS"},
     "storage.due": {"_ANY_WAITING", "_CLAIM", "_READ", "_PUT_OFF"},
     "storage.environments": {"_GET"},
     "storage.idempotency": {"_SWEEP"},
