@@ -17,7 +17,6 @@ def write_events(connection: ScopedConnection, kind: str, object_id: str, record
     drafts = recorded.take_drafts()
     if not drafts:
         return
-    failpoint("event.before_insert")
     rows = [
         {
             "id": new_id(),
@@ -32,5 +31,6 @@ def write_events(connection: ScopedConnection, kind: str, object_id: str, record
         }
         for draft in drafts
     ]
+    failpoint("event.before_insert")
     connection.put(_ADD, *rows)
     connection.has_news = True

@@ -3,10 +3,15 @@
 import asyncio
 import dataclasses
 import json
+import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from typing import Any
 
+import sqlalchemy as sa
+
+from storage import tables
+from storage.engine import parse
 from tests.faults.town import Shop, penstock
 from tests.faults.volley import Answer, Clients
 
@@ -150,6 +155,37 @@ async def writers(shop: Shop, count: int) -> list[str]:
             if after["total"] != RACERS:
                 faults.append(f"{after['total']} of {RACERS} lines are in the total")
     return faults
+
+
+async def tellings(shop: Shop, count: int) -> list[str]:
+    """Five slow completions beside fifteen quick carts: ids are not committed in their order. Every event is told."""
+    prices = Prices(shop)
+    async with Clients(shop.ports, RACERS) as clients:
+        for _ in range(count):
+            sessions = [await shop.session(clients, await shop.cart(clients, prices.take())) for _ in range(5)]
+            carts = [shop.ask("POST", "/carts", {"applicationId": shop.application}) for _ in range(15)]
+            answers = await clients.volley([*(shop.complete(each) for each in sessions), *carts])
+            if any(answer.status not in (200, 201) for answer in answers):
+                return [tally(answers)]
+        written = _events_of(shop)
+        seen: list[int] = []
+        until = time.monotonic() + 15
+        while len(seen) < written and time.monotonic() < until:
+            after = seen[-1] if seen else 0
+            page = await shop.need(clients, "GET", f"/events?afterSequence={after}&limit=200")
+            seen += [event["streamSequence"] for event in page["data"]]
+            await asyncio.sleep(0 if page["data"] else 0.2)
+    faults = [] if seen == list(range(1, len(seen) + 1)) else ["the numbers have gaps"]
+    return faults + ([f"{written - len(seen)} of {written} events were never told"] if len(seen) != written else [])
+
+
+def _events_of(shop: Shop) -> int:
+    """How many events the shop's database holds."""
+    engine = sa.create_engine(parse(shop.environ["PENSTOCK_DATABASE_URL"]))
+    with engine.connect() as connection:
+        count = connection.scalar(sa.select(sa.func.count()).select_from(tables.events))
+    engine.dispose()
+    return count or 0
 
 
 async def keys(shop: Shop, count: int) -> list[str]:

@@ -16,6 +16,10 @@ RACES = 15
 LONG_PAUSES = "attempt.before_insert=sleep:0.002,order.before_commit=sleep:0.02"
 """Longer than the tests' own: a bug must not only be found often, but every time."""
 
+SLOW_ORDERS = "order.before_commit=sleep:0.2"
+"""So long that a relay looks meanwhile."""
+
+TELLINGS = 12
 KILLS = 100
 
 
@@ -42,6 +46,19 @@ def test_a_lock_that_is_missing_is_caught_by_its_race(name: str, race: races.Rac
         ):
             faults = races.run(race, shop, RACES)
             trial.trials, trial.failures, trial.remark = RACES, len(faults), f"caught: {faults[:1]}"
+    assert faults
+
+
+@pytest.mark.services
+def test_polling_behind_the_last_id_is_caught_by_late_commits(postgres_databases, tmp_path: Path):
+    with postgres_databases.fresh() as url:
+        tree = prepare("poll_behind_last", url, tmp_path)
+        with (
+            open_shop(tree, url, tmp_path, servers=2, failpoints=SLOW_ORDERS) as shop,
+            evidence("planted: poll_behind_last", "postgresql", clients=races.RACERS) as trial,
+        ):
+            faults = races.run(races.tellings, shop, TELLINGS)
+            trial.trials, trial.failures, trial.remark = TELLINGS, len(faults), f"caught: {faults[:1]}"
     assert faults
 
 

@@ -34,5 +34,9 @@ def test_twenty_writers_on_one_cart_leave_events_without_gap_or_repeat(shop: Sho
     hold("twenty writers on one cart", races.writers, shop, database)
 
 
+def test_what_commits_late_is_told_all_the_same(shop: Shop, database: str):
+    hold("late commits beside quick ones are told", races.tellings, shop, database)
+
+
 def test_one_key_raced_by_two_tenants_makes_one_cart_for_each(shop: Shop, database: str):
     hold("one idempotency key, two tenants", races.keys, shop, database)
