@@ -119,13 +119,14 @@ class Outgoing:
         A try whose claim has passed to somebody else leaves no mark: the other's does.
         """
         with self._database.writing() as connection:
-            for one in tried:
+            # Rows are locked in one order, whoever records, so that no two workers wait for each other.
+            for one in sorted(tried, key=lambda each: (each.letter.endpoint.id, each.letter.row.id)):
                 self._record(ScopedConnection(connection, one.letter.scope), one, now)
 
     def put_off(self, rows: Sequence[tuple[DueRow, datetime]]) -> None:
         """Give claimed rows back untried, each until its moment."""
         with self._database.writing() as connection:
-            for row, run_at in rows:
+            for row, run_at in sorted(rows, key=lambda each: each[0].id):
                 values = {**_claim(row), "run_at": run_at, "lease_until": None}
                 ScopedConnection(connection, row.scope).put(_AGAIN, values)
 
