@@ -36,7 +36,10 @@ class Line(asyncio.Protocol):
 
     def ask(self, request: bytes) -> "asyncio.Future[Answer]":
         self.waiting = asyncio.get_running_loop().create_future()
-        self.transport.write(request)
+        if self.transport.is_closing():
+            self.settle(ConnectionResetError("the server has closed the connection"))
+        else:
+            self.transport.write(request)
         return self.waiting
 
     def data_received(self, data: bytes) -> None:

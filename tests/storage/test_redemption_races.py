@@ -6,6 +6,7 @@ from penstock.errors import DiscountInvalid
 from penstock.flows.hold_discount import hold_discount, redeem_discount, release_discount
 from storage.audit import audit
 from storage.audit_rules import RULES
+from storage.database import DatabaseUnavailable
 from tests import make
 from tests.faults.evidence import FULL
 from tests.storage.races import race
@@ -31,21 +32,28 @@ def offered(work, number, **fields):
 def buyer(work, cart_id, key, *, is_declined):
     """Reserve a place, and pay, or be declined. Tells whether the place was used."""
 
+    def change(step):
+        with work(make.SCOPE) as uow:
+            cart = uow.carts.get_for_update(cart_id)
+            step(uow, cart)
+            uow.carts.save(cart)
+
     def buy():
-        with work(make.SCOPE) as uow:
-            cart = uow.carts.get_for_update(cart_id)
-            hold_discount(uow, cart, key)
-            uow.carts.save(cart)
-        with work(make.SCOPE) as uow:
-            cart = uow.carts.get_for_update(cart_id)
-            if is_declined:
-                release_discount(uow, cart)
-            else:
-                redeem_discount(uow, cart)
-            uow.carts.save(cart)
+        patiently(lambda: change(lambda uow, cart: hold_discount(uow, cart, key)))
+        patiently(lambda: change(release_discount if is_declined else redeem_discount))
         return not is_declined
 
     return buy
+
+
+def patiently(block):
+    """Ask again while the database has no room: a busy machine is not what is tried here."""
+    for _ in range(5):
+        try:
+            return block()
+        except DatabaseUnavailable:
+            continue
+    return block()
 
 
 @pytest.mark.parametrize("kind", ["for all together", "for one customer"])
@@ -58,7 +66,8 @@ def test_no_more_racers_use_a_discount_than_it_has_places(work, database, kind):
         key = None if of_all else "mail:ada@example.com"
         ended = race([buyer(work, each, key, is_declined=n % 5 == 0) for n, each in enumerate(carts)])
         used = ended.count(True)
-        assert all(each in (True, False) or isinstance(each, DiscountInvalid) for each in ended), ended
+        strange = [each for each in ended if not isinstance(each, bool | DiscountInvalid)]
+        assert strange == []
         with work(make.SCOPE, read=True) as uow:
             after = uow.discounts.get(discount.id)
         assert (after.times_reserved, after.times_redeemed) == (0, used)
