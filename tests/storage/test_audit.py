@@ -109,7 +109,7 @@ def _discounted(work):
     with work(make.SCOPE) as uow:
         for cart in (paid, holding):
             hold_discount(uow, cart, None)
-            order = make.order(number=f"ORD-{cart.id[-8:]}", cart_id=cart.id)
+            order = make.order(number=f"ORD-{cart.id[-8:].upper()}", cart_id=cart.id)
             order.take_snapshot(cart, make.NOW)
             order.note("order.created", order.summary())
             uow.orders.add(order)
