@@ -63,7 +63,10 @@ def time():
     return Time()
 
 
-def one(connection="a"):
+A, B = new_id(), new_id()
+
+
+def one(connection=A):
     return Candidate(connection, "acme", None, make.SCOPE)
 
 
@@ -99,7 +102,7 @@ def test_twenty_technical_failures_open_the_breaker_and_nineteen_do_not(time, ve
     assert health.admits(one(), "charge")
     heard(health, verdict, 1)
     assert not health.admits(one(), "charge")
-    assert health.state_of("a") == "open"
+    assert health.state_of(A) == "open"
 
 
 def test_twenty_failures_that_are_few_among_many_do_not_open_it(time):
@@ -122,7 +125,7 @@ def test_failures_older_than_five_minutes_are_forgotten(time):
 def test_one_connection_s_failures_and_one_operation_s_are_its_own(time):
     health = Health(now=time)
     heard(health, FAILURE, 20)
-    assert health.admits(one("b"), "charge")
+    assert health.admits(one(B), "charge")
     assert health.admits(one(), "refund")
 
 
@@ -135,7 +138,7 @@ def test_after_two_minutes_twenty_trials_are_let_through_and_close_it(time):
     assert [health.admits(one(), "charge") for _ in range(21)] == [True] * 20 + [False]
     heard(health, FAILURE, 6)
     heard(health, SUCCESS, 14)
-    assert health.state_of("a") == "closed"
+    assert health.state_of(A) == "closed"
     heard(health, FAILURE, 19)
     assert health.admits(one(), "charge"), "what was before the recovery is forgotten"
 
