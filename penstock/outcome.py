@@ -39,6 +39,8 @@ class CardFacts:
     expiry_year: int | None = None
     funding: Literal["credit", "debit", "prepaid"] | None = None
     country: str | None = None
+    fingerprint: str | None = None
+    """The provider's own name for this card, the same for each of its tokens. It counts how often the card is tried."""
 
 
 @dataclass(frozen=True, slots=True)

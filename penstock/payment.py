@@ -72,6 +72,8 @@ class Attempt:
     message: str | None = None
     redirect_url: str | None = None
     finished_at: datetime | None = None
+    card_ref: str | None = None
+    """What stands for the card in the count of its declines (`penstock.retry_budget`)."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -147,8 +149,10 @@ class Payment(Recorded):
         last = self.attempts[-1] if self.attempts else None
         return last.redirect_url if last is not None and last.state is AttemptState.PENDING else None
 
-    def begin(self, *, attempt_id: str, connection_id: str, connector: str, now: datetime) -> Attempt:
-        """Open the next attempt. Only a payment of which every attempt ended in a certain no may have one."""
+    def begin(
+        self, *, attempt_id: str, connection_id: str, connector: str, now: datetime, card_ref: str | None = None
+    ) -> Attempt:
+        """Open the next attempt, with the first one's card. Only after a certain no of every other one."""
         if self.is_open or self.status is not PaymentStatus.PENDING:
             raise ValueError("another attempt of this payment may have taken the money")
         attempt = Attempt(
@@ -158,6 +162,7 @@ class Payment(Recorded):
             connection_id=connection_id,
             connector=connector,
             started_at=now,
+            card_ref=self.attempts[0].card_ref if self.attempts else card_ref,
         )
         self.attempts.append(attempt)
         self.connector, self.pending_reason = connector, None

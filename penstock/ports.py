@@ -160,6 +160,10 @@ class Payments(Protocol):
         """Set minor units aside for a refund; False where not so much is left, whoever took it meanwhile."""
         ...
 
+    def declines(self, card_ref: str, since: datetime, *, limit: int) -> int:
+        """Count the declines of a card, up to a limit."""
+        ...
+
     def shown(self, payment_id: str) -> Mapping[str, Any] | None:
         """Return one payment with its attempts in the wire's shape."""
         ...

@@ -48,8 +48,10 @@ def _describe(guard: Guard, candidate: Candidate, token: str) -> CardFacts | Non
 
 
 def _usable(card: CardFacts) -> CardFacts:
-    """Return what of a card may be believed and kept: the three facts that rules look at."""
+    """Return what of a card may be believed and kept: the facts that rules look at, and its fingerprint."""
     scheme = card.scheme if isinstance(card.scheme, str) and 0 < len(card.scheme) <= _LONGEST else None
     funding = card.funding if card.funding in ("credit", "debit", "prepaid") else None
     country = card.country.upper() if isinstance(card.country, str) else None
-    return CardFacts(scheme, funding=funding, country=None if any(check_country(country, "")) else country)
+    country = None if any(check_country(country, "")) else country
+    fingerprint = card.fingerprint if isinstance(card.fingerprint, str) and card.fingerprint else None
+    return CardFacts(scheme, funding=funding, country=country, fingerprint=fingerprint)

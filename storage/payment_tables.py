@@ -56,6 +56,18 @@ payment_attempts = tenant_table(
     optional("finished_at", UtcDateTime()),
     UniqueConstraint("payment_id", "number"),
     Index("ix_payment_attempts_ref", "connection_id", "provider_ref"),
+    optional("card_ref", Text(64)),
+)
+
+_declined = text("card_ref IS NOT NULL AND state = 'declined'")
+Index(
+    "ix_payment_attempts_declined",
+    payment_attempts.c.application_id,
+    payment_attempts.c.environment_id,
+    payment_attempts.c.card_ref,
+    payment_attempts.c.started_at,
+    sqlite_where=_declined,
+    postgresql_where=_declined,
 )
 
 _open = payment_attempts.c.state.in_(sorted(state.value for state in OPEN_ATTEMPTS))

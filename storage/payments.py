@@ -4,6 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any, Final
 
+import sqlalchemy as sa
+
 from penstock.caller import Scope
 from penstock.ids import new_id
 from penstock.ledger import Posting
@@ -17,12 +19,13 @@ from storage.events import write_events
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
 from storage.tables import ledger_entries, payment_attempts, payments, transactions
+from storage.types import Whole
 
 _OWN = [each.name for each in payments.columns if each.name not in SCOPE_COLUMNS]
 _KEPT = ("id", "order_id", "order_number", "session_id", "amount", "currency", "method", "created_at", "capture_mode")
 _CHANGED = [name for name in _OWN if name not in _KEPT]
 _ATTEMPT = [each.name for each in payment_attempts.columns if each.name not in SCOPE_COLUMNS]
-_ATTEMPT_KEPT = ("id", "payment_id", "number", "connection_id", "connector", "started_at")
+_ATTEMPT_KEPT = ("id", "payment_id", "number", "connection_id", "connector", "started_at", "card_ref")
 _ATTEMPT_CHANGED = [name for name in _ATTEMPT if name not in _ATTEMPT_KEPT]
 _TRANSACTION = [each.name for each in transactions.columns if each.name not in SCOPE_COLUMNS]
 _CHANGING: Final = 2
@@ -52,6 +55,15 @@ _RESERVE = Statement(
     scoped.update(payments, [])
     .values(amount_refunding=payments.c.amount_refunding + value(payments.c.amount))
     .where(scoped.by_id(payments), _taken + value(payments.c.amount) <= payments.c.amount_captured)
+)
+_DECLINES = Statement(
+    scoped.select(payment_attempts.c.id)
+    .where(
+        payment_attempts.c.card_ref == value(payment_attempts.c.card_ref),
+        payment_attempts.c.started_at > value(payment_attempts.c.started_at),
+        sa.text("card_ref IS NOT NULL AND state = 'declined'"),
+    )
+    .limit(sa.bindparam("limit", type_=Whole()))
 )
 _ADD_ENTRY = Statement(scoped.insert(ledger_entries))
 
@@ -106,6 +118,10 @@ class PaymentRows:
     def reserve_refund(self, payment_id: str, amount: int) -> bool:
         """Set minor units aside for a refund; False where not so much is left, whoever took it meanwhile."""
         return self._connection.run(_RESERVE, {"id": payment_id, "amount": amount}) == 1
+
+    def declines(self, card_ref: str, since: datetime, *, limit: int) -> int:
+        """Count the declines of a card, up to a limit."""
+        return len(self._connection.rows(_DECLINES, {"card_ref": card_ref, "started_at": since, "limit": limit}))
 
     def shown(self, payment_id: str) -> Mapping[str, Any] | None:
         """Return one payment with its attempts in the wire's shape."""

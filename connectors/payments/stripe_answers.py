@@ -119,6 +119,7 @@ def facts(card: Mapping[str, Any] | None) -> CardFacts | None:
         expiry_year=card.get("exp_year"),
         funding=cast("Any", funding) if funding in _FUNDING else None,
         country=card.get("country"),
+        fingerprint=card.get("fingerprint"),
     )
 
 

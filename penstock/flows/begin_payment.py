@@ -1,7 +1,7 @@
 """The first half of a completion: decide whether a payment may begin, and write it down before anyone is asked."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from penstock.caller import Caller
@@ -17,6 +17,7 @@ from penstock.errors import (
     NotFound,
     PaymentInProgress,
     PaymentMethodUnavailable,
+    TooManyAttempts,
 )
 from penstock.failpoint import failpoint
 from penstock.flows.hold_discount import buyer_key, hold_discount
@@ -30,6 +31,7 @@ from penstock.outcome import CardFacts
 from penstock.payment import PROXY_METHOD, Payment, PaymentStatus
 from penstock.ports import Cascade, UnitOfWork
 from penstock.request import ChargeRequest
+from penstock.retry_budget import MAX_DECLINES, OVER_BUDGET, WINDOW, card_ref
 from penstock.routing import ORDER_TYPE_KEY, Route
 from penstock.session import CheckoutSession, SessionStatus
 from penstock.totals import Totals
@@ -50,6 +52,11 @@ class Completion:
     billing_address: Address | None = field(default=None, repr=False)
     card: CardFacts | None = None
     """What the token's provider says about the card; None while nobody was asked."""
+
+    @property
+    def card_ref(self) -> str | None:
+        """What stands for the card in the count of its declines; None where there is no card's token."""
+        return card_ref(self.payment_token or "", self.card) if self.payment_method == "card" else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +115,7 @@ def begin_payment(
     request = _request(session, money, completion)
     route = route_payment(uow, session, cart, request, completion.card)
     candidates, route = _candidates(uow, cascade, request, route, session)
+    candidates, route = _within_budget(uow, completion, candidates, route)
     if cart is not None and not route.decision.is_declined:
         hold_discount(uow, cart, buyer_key(cart, session), is_final=True)
     return _write(uow, session, cart, Plan(request, candidates, completion, changed, route))
@@ -218,6 +226,23 @@ def _candidates(
     return with_candidates(route, cascade, active, request)
 
 
+def _within_budget(
+    uow: UnitOfWork, completion: Completion, candidates: Sequence[Candidate], route: Route
+) -> tuple[Sequence[Candidate], Route]:
+    """Leave out those for whom the card has no tries left. Raises `TooManyAttempts` where that is everybody."""
+    card = completion.card_ref
+    if card is None or not candidates:
+        return candidates, route
+    left = MAX_DECLINES - uow.payments.declines(card, uow.now - WINDOW, limit=MAX_DECLINES)
+    if left <= 0:
+        raise TooManyAttempts(
+            "This card was declined too often lately; another one may work.", details={"limit": MAX_DECLINES}
+        )
+    taking = tuple(each.connection_id for each in candidates[:left])
+    over = {each.connection_id: OVER_BUDGET for each in candidates[left:]}
+    return candidates[:left], replace(route, taking=taking, passed_over={**route.passed_over, **over})
+
+
 def _proxy(uow: UnitOfWork, cascade: Cascade, session: CheckoutSession) -> Sequence[Candidate]:
     """Return the one connection that can tell of a payment in its widget: the one whose widget it was, active or not."""
     opened = session.widget_connection_id and uow.connections.get(session.widget_connection_id)
@@ -261,7 +286,11 @@ def _save(uow: UnitOfWork, checkout: Checkout, plan: Plan, *, is_new: bool) -> N
     if candidates:
         first = candidates[0]
         attempt = payment.begin(
-            attempt_id=new_id(), connection_id=first.connection_id, connector=first.connector_name, now=uow.now
+            attempt_id=new_id(),
+            connection_id=first.connection_id,
+            connector=first.connector_name,
+            now=uow.now,
+            card_ref=plan.completion.card_ref,
         )
         attempt.provider_ref = plan.completion.provider_transaction_id
         order.follow(payment, uow.now)

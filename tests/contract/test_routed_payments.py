@@ -1,5 +1,7 @@
 """Payments go where the rules send them, and say why."""
 
+from datetime import timedelta
+
 import pytest
 import sqlalchemy as sa
 
@@ -271,3 +273,36 @@ def test_a_replay_of_what_stands_changes_nothing(shop, ids):
     pay(shop)
     assert replay(shop, {"paymentRouting": rules})["changed"] == 0
     assert replay(shop, {})["examined"] == 1
+
+
+def declined(shop, times, token="tok_sandbox_decline_soft"):
+    for _ in range(times):
+        refused(shop.complete(shop.session()["id"], token), 402, "payment_failed")
+
+
+def test_a_card_that_was_declined_fifteen_times_is_tried_no_more_for_a_month(shop, clock):
+    declined(shop, 15)
+    session = shop.session()
+    error = refused(shop.complete(session["id"], "tok_sandbox_decline_soft"), 429, "too_many_attempts")
+    assert error["details"] == {"limit": 15}
+    assert made(shop.complete(session["id"]))["paymentStatus"] == "captured", "another card is another count"
+    clock.advance(timedelta(days=30, minutes=1))
+    declined(shop, 1)
+
+
+def test_a_card_s_last_try_is_not_shared_out(shop, ids):
+    declined(shop, 7)
+    error = refused(shop.complete(shop.session()["id"], "tok_sandbox_decline_soft"), 402, "payment_failed")
+    assert [each["connector"] for each in error["details"]["attempts"]] == ["sandbox"]
+    trace = routes.trace(shop, error["details"]["paymentId"])
+    assert ways(trace) == [("sandbox", "tried", None), ("sandbox_b", "passed_over", "retry_budget")]
+
+
+def test_payments_that_went_well_cost_a_card_nothing(shop):
+    for _ in range(17):
+        made(shop.complete(shop.session()["id"]))
+
+
+def test_one_shop_s_declines_are_not_another_s(shop, other_shop):
+    declined(shop, 15)
+    declined(other_shop, 1)
