@@ -3,6 +3,7 @@
 The one rule: only answers that were checked are kept, never a failure, and never under less than the whole question.
 """
 
+import json
 from collections import OrderedDict
 from dataclasses import astuple, replace
 from datetime import timedelta
@@ -11,12 +12,12 @@ from threading import Lock
 from typing import Any, Final
 
 from penstock.clock import Clock
-from penstock.connector import Provider
 from penstock.rate_source import RateRequest
 from penstock.tax_engine import PartRates, PartTaxes, RatesFound, TaxableLine, TaxesCalculated, TaxRequest
 from penstock.totals import SHIPPING
+from penstock.verdict import Connection
 
-Key = tuple[Provider, str, bytes]
+Key = bytes
 
 MOST: Final = 4096
 """How many answers one process keeps; the one used longest ago goes first."""
@@ -25,7 +26,7 @@ LIFETIME: Final = timedelta(minutes=5)
 
 
 class Answers:
-    """Answers by account, version and question. An account's object is a new one whenever its settings change."""
+    """Answers by account with its settings, version and question."""
 
     def __init__(self, clock: Clock, *, most: int = MOST, lifetime: timedelta = LIFETIME) -> None:
         self._clock = clock
@@ -59,9 +60,12 @@ class Answers:
         return len(self._kept)
 
 
-def key_of(provider: Provider, version: str, request: TaxRequest | RateRequest) -> Key:
-    """Return what an answer depends on. The question is there as a digest: addresses are not kept in memory."""
-    return provider, version, blake2b(repr(astuple(request)).encode(), digest_size=32).digest()
+def key_of(connection: Connection, version: str, request: TaxRequest | RateRequest) -> Key:
+    """Return a digest of all that an answer depends on: neither addresses nor settings are kept in memory."""
+    settings = json.dumps(dict(connection.settings), sort_keys=True, default=repr)
+    account = (connection.id, connection.connector, connection.environment, settings)
+    whole = repr((account, version, type(request).__name__, astuple(request)))
+    return blake2b(whole.encode(), digest_size=32).digest()
 
 
 class Numbered:

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Generic, TypeVar
 
+import httpx
 import structlog
 
 from penstock.boundary import assert_no_transaction
@@ -22,6 +23,7 @@ from penstock.verdict import Connection
 from plugins.answers import Answers, Key, Numbered, key_of
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard, Running
 from plugins.masking import texts, told
+from plugins.pauses import Pauses
 from plugins.registry import Engines, Sources
 from plugins.shelf import Shelf, UnusableConnection
 
@@ -67,6 +69,7 @@ class Quoting:
         self._seconds = seconds
         self._guard = Guard(places=places)
         self._answers = Answers(clock) if answers is None else answers
+        self._pauses = Pauses(clock)
 
     def gather(self, connections: Sequence[Connection], request: RateRequest, *, version: str = "") -> GatheredRates:
         """Ask these sources side by side; give what came in time, the cheapest first, and tell of everything else.
@@ -111,7 +114,10 @@ class Quoting:
         for unfit in _unfit_rates(source.capabilities, request):
             return _failure(connection, *unfit)
         return self._begin(
-            connection, source, key_of(source, version, request), lambda: check_rates(source.quote(request), request)
+            connection,
+            source,
+            key_of(connection, version, request),
+            lambda: check_rates(source.quote(request), request),
         )
 
     def _begin_tax(
@@ -125,7 +131,7 @@ class Quoting:
         return self._begin(
             connection,
             engine,
-            key_of(engine, version, request),
+            key_of(connection, version, request),
             lambda: check_taxes(engine.calculate(request), request),
         )
 
@@ -135,13 +141,20 @@ class Quoting:
         kept = self._answers.get(key)
         if kept is not None:
             return kept, True
+        if self._pauses.is_paused(connection.id):
+            return _failure(connection, "busy", "it failed several times in a row, and is left alone for some seconds")
         try:
             return _Asked(connection, provider, key, self._guard.start(connection.connector, work))
         except Crowded:
             return _failure(connection, "busy", "too many questions are on their way to it")
 
     def _ended(self, asked: _Asked[Any], until: float) -> SourceFailure | tuple[Any, bool]:
-        """Wait for an answer until a moment, and keep it if it is a good one."""
+        """Wait for an answer until a moment, keep it if it is a good one, and note how it ended."""
+        ended = self._answer(asked, until)
+        self._pauses.note(asked.connection.id, ended.kind if isinstance(ended, SourceFailure) else None)
+        return ended
+
+    def _answer(self, asked: _Asked[Any], until: float) -> SourceFailure | tuple[Any, bool]:
         connection = asked.connection
         try:
             call = asked.running.wait(max(until - monotonic_seconds(), 0.0))
@@ -207,6 +220,8 @@ def _has(claimed: frozenset[str] | None, value: str) -> bool:
 def _kind_of(call: Call[Any]) -> FailureKind:
     if isinstance(call.raised, BrokenPromise):
         return "contract"
+    if isinstance(call.raised, httpx.TimeoutException):
+        return "timeout"
     return "unreachable" if isinstance(call.raised, NotSent) else "failed"
 
 

@@ -239,6 +239,40 @@ def test_a_process_keeps_only_so_many_answers():
     assert len(kept) == 3
 
 
+def test_a_source_that_fails_again_and_again_is_left_alone_for_a_while_and_then_tried():
+    clock, asked, is_down = StandingClock(NOON), [], [True]
+
+    def script(source, ask):
+        asked.append(ask)
+        if is_down[0]:
+            raise httpx.ReadTimeout("silence")
+        return RatesOffered((STANDARD,))
+
+    desk = quoting(
+        sources=[scripted(Source, "source", script), scripted(Source, "other", answering(STANDARD))], clock=clock
+    )
+
+    def kinds():
+        return [failure.kind for failure in desk.gather([account("source")], BOX).failures]
+
+    assert [kinds() for _ in range(5)] == [["timeout"], ["timeout"], ["timeout"], ["busy"], ["busy"]]
+    assert len(asked) == 3
+    assert desk.gather([account("source", 2)], BOX).failures[0].kind == "timeout", "another account is another source"
+    clock.advance(timedelta(seconds=15))
+    assert kinds() == ["timeout"], "one trial"
+    assert kinds() == ["busy"]
+    clock.advance(timedelta(seconds=15))
+    is_down[0] = False
+    assert [kinds(), kinds()] == [[], []]
+
+
+@pytest.mark.parametrize("kind", ["address", "not_served", "configuration"])
+def test_a_no_is_an_answer_and_pauses_nobody(kind):
+    desk = quoting(sources=[scripted(Source, "source", answering(Refused(kind, "no")))])
+    for _ in range(6):
+        assert desk.gather([account("source")], BOX).failures[0].kind == kind
+
+
 def test_a_failure_is_not_kept():
     answers = iter([RuntimeError("once"), RatesOffered((STANDARD,))])
 
@@ -259,6 +293,7 @@ def test_no_address_stays_in_memory():
     quoting(sources=[Source], clock=clock, answers=kept).gather([account("source")], BOX)
     assert len(kept) == 1
     assert "Chausseestr" not in repr(kept._kept)
+    assert SECRET not in repr(kept._kept)
 
 
 def test_sources_are_asked_side_by_side_and_the_cheapest_comes_first():
