@@ -206,6 +206,14 @@ def test_an_environment_is_connected_to_a_provider_that_fits_it():
     assert "settings" in refusal("connect", "sandbox", "--setting", "surprise=1")
 
 
+def test_an_environment_is_connected_to_a_tax_engine_and_a_rate_source():
+    init()
+    assert "Connected EU VAT" in penstock("connect", "eu_vat", "--setting", "home=DE")
+    assert "Connected EasyPost" in penstock("connect", "easypost", "--setting", "api_key=EZTKexample0123456789")
+    assert "settings" in refusal("connect", "eu_vat", "--setting", "home=US")
+    assert "could not be built" in refusal("connect", "easypost", "--setting", "api_key=EZAKexample0123456789")
+
+
 # What is wrong, and what to do
 
 
@@ -303,6 +311,8 @@ def test_the_doctor_lists_settings_workspaces_and_connectors(monkeypatch):
     text = penstock("doctor")
     assert made["workspaceId"] in text
     assert re.search(r"connector sandbox: card, ideal in every currency", text)
+    assert re.search(r"tax engine eu_vat: taxes in every country", text)
+    assert re.search(r"rate source ups: rates to every country", text)
     assert "PENSTOCK_PUBLIC_URL" in text
     assert SECRET not in text
 
