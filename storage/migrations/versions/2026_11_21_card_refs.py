@@ -8,7 +8,7 @@ from storage.migrations.columns import only_where, optional
 from storage.types import Text
 
 revision: Final = "2026_11_21_card_refs"
-down_revision: Final = "2026_11_21_event_streams"
+down_revision: Final = "2026_11_21_inbox"
 branch_labels: Final = None
 depends_on: Final = None
 
