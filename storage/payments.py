@@ -61,7 +61,9 @@ _DECLINES = Statement(
     .where(
         payment_attempts.c.card_ref == value(payment_attempts.c.card_ref),
         payment_attempts.c.started_at > value(payment_attempts.c.started_at),
-        sa.text("card_ref IS NOT NULL AND state = 'declined'"),
+        payment_attempts.c.card_ref.is_not(None),
+        # As the index has it: a parameter would not tell the planner that this is its part of the table.
+        payment_attempts.c.state == sa.literal_column("'declined'"),
     )
     .limit(sa.bindparam("limit", type_=Whole()))
 )
