@@ -52,11 +52,15 @@ class Completion:
     billing_address: Address | None = field(default=None, repr=False)
     card: CardFacts | None = None
     """What the token's provider says about the card; None while nobody was asked."""
+    is_live: bool = False
+    """Whether real cards are charged: a sandbox's tokens stand for no card, and everybody uses them."""
 
     @property
     def card_ref(self) -> str | None:
-        """What stands for the card in the count of its declines; None where there is no card's token."""
-        return card_ref(self.payment_token or "", self.card) if self.payment_method == "card" else None
+        """What stands for the card in the count of its declines; None where there is no real card's token."""
+        if self.payment_method != "card" or not self.is_live:
+            return None
+        return card_ref(self.payment_token or "", self.card)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +105,7 @@ def begin_payment(
     `NoEligibleConnector`, and `CardNeeded` where the rules look at a card that nobody was asked about. A payment that a
     decline rule refuses, or that nobody of those it goes to can take, has ended already, without an attempt.
     """
+    completion = replace(completion, is_live=caller.is_production)
     session = uow.sessions.get_for_update(session_id)
     if session is None:
         raise NotFound("There is no checkout session with this id.")

@@ -275,12 +275,28 @@ def test_a_replay_of_what_stands_changes_nothing(shop, ids):
     assert replay(shop, {})["examined"] == 1
 
 
+@pytest.fixture
+def live_shop(shop):
+    """The shop as it would be if the sandbox's bank held real cards."""
+    return gone_live(shop)
+
+
+def gone_live(shop):
+    there = tables.environments.c.id == shop.environment_id
+    execute(shop.house, sa.update(tables.environments).where(there).values(is_production=True))
+    mine = tables.workspaces.c.id == shop.workspace_id
+    standing = {"lifecycle_stage": "live", "billing_status": "active"}
+    execute(shop.house, sa.update(tables.workspaces).where(mine).values(**standing))
+    return shop
+
+
 def declined(shop, times, token="tok_sandbox_decline_soft"):
     for _ in range(times):
         refused(shop.complete(shop.session()["id"], token), 402, "payment_failed")
 
 
-def test_a_card_that_was_declined_fifteen_times_is_tried_no_more_for_a_month(shop, clock):
+def test_a_card_that_was_declined_fifteen_times_is_tried_no_more_for_a_month(live_shop, clock):
+    shop = live_shop
     declined(shop, 15)
     session = shop.session()
     error = refused(shop.complete(session["id"], "tok_sandbox_decline_soft"), 429, "too_many_attempts")
@@ -290,7 +306,8 @@ def test_a_card_that_was_declined_fifteen_times_is_tried_no_more_for_a_month(sho
     declined(shop, 1)
 
 
-def test_a_card_s_last_try_is_not_shared_out(shop, ids):
+def test_a_card_s_last_try_is_not_shared_out(live_shop, ids):
+    shop = live_shop
     declined(shop, 7)
     error = refused(shop.complete(shop.session()["id"], "tok_sandbox_decline_soft"), 402, "payment_failed")
     assert [each["connector"] for each in error["details"]["attempts"]] == ["sandbox"]
@@ -298,11 +315,16 @@ def test_a_card_s_last_try_is_not_shared_out(shop, ids):
     assert ways(trace) == [("sandbox", "tried", None), ("sandbox_b", "passed_over", "retry_budget")]
 
 
-def test_payments_that_went_well_cost_a_card_nothing(shop):
+def test_payments_that_went_well_cost_a_card_nothing(live_shop):
+    shop = live_shop
     for _ in range(17):
         made(shop.complete(shop.session()["id"]))
 
 
-def test_one_shop_s_declines_are_not_another_s(shop, other_shop):
-    declined(shop, 15)
-    declined(other_shop, 1)
+def test_one_shop_s_declines_are_not_another_s(live_shop, other_shop):
+    declined(live_shop, 15)
+    declined(gone_live(other_shop), 1)
+
+
+def test_a_sandbox_s_tokens_are_declined_as_often_as_anybody_likes(shop):
+    declined(shop, 16)
