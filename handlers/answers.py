@@ -73,7 +73,7 @@ def codes(operation: Json, document: Json) -> list[str]:
 def example(entry: ErrorEntry) -> Json:
     """Return an error as it looks on the wire."""
     error: Json = {
-        "code": entry.code,
+        "code": entry.told_as or entry.code,
         "message": f"{entry.title}.",
         "requestId": "0199f3a6-2b3c-7d4e-8f50-617283940516",
         "docs": f"https://pay.example.com/docs/errors#{entry.code}",
@@ -125,7 +125,7 @@ def _response(entries: list[ErrorEntry], replay: Json) -> Json:
 
 
 def _codes(entry: ErrorEntry) -> Json:
-    return {"enum": [entry.code]} if entry.pattern is None else {"pattern": entry.pattern}
+    return {"enum": [entry.told_as or entry.code]} if entry.pattern is None else {"pattern": entry.pattern}
 
 
 def _envelope(entry: ErrorEntry) -> Json:

@@ -1,8 +1,8 @@
 """Bodies: how much is taken, of which type, and what may never be in them."""
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 
 from handlers import strict_json
 from handlers.card_numbers import card_places
@@ -18,6 +18,7 @@ from penstock.errors import (
     UnsupportedMediaType,
     ValidationError,
 )
+from penstock.tax_errors import UnknownFields
 
 Receive = Callable[[], Awaitable[Mapping[str, Any]]]
 DEFAULT_LIMIT: Final = 1024 * 1024
@@ -92,11 +93,12 @@ class RawBody:
 class JsonBody:
     """The body of one operation, compiled once."""
 
-    __slots__ = ("_is_required", "_validator")
+    __slots__ = ("_is_required", "_tells_unknown", "_validator")
 
-    def __init__(self, validator: Validator, *, is_required: bool) -> None:
+    def __init__(self, validator: Validator, *, is_required: bool, tells_unknown: bool = False) -> None:
         self._validator = validator
         self._is_required = is_required
+        self._tells_unknown = tells_unknown
 
     def read(self, request: Request) -> Any:
         """Return the document in a request's body; None where an optional body was left out."""
@@ -115,8 +117,13 @@ class JsonBody:
                 details=[Fault(place, "card_number", "seems to be a card number").shape() for place in places[:20]]
             )
         if not self._validator.fits(document):
-            raise ValidationError(*faults_in(self._validator, document))
+            self._refuse(faults_in(self._validator, document))
         return document
+
+    def _refuse(self, faults: Sequence[Fault]) -> NoReturn:
+        if self._tells_unknown and any(fault.code == "unrecognized_keys" for fault in faults):
+            raise UnknownFields(*faults)
+        raise ValidationError(*faults)
 
 
 def _check_media(headers: Mapping[bytes, bytes]) -> None:

@@ -24,6 +24,7 @@ from penstock.caller import Caller
 from penstock.catalogue import Scopes
 from penstock.events import declared_events
 from penstock.ports import UnitOfWork, Work
+from penstock.tax_errors import UnknownFields
 from storage.retry import again_on_collision
 
 
@@ -174,4 +175,8 @@ def _body(raw: Mapping[str, Any], shop: Workshop) -> JsonBody | RawBody | None:
     if list(declared["content"]) != ["application/json"]:
         raise BadSpec(f"{raw['operationId']}: the door reads application/json bodies alone")
     schema = declared["content"]["application/json"]["schema"]
-    return JsonBody(shop.compiler.compile(schema, "request"), is_required=declared.get("required", False))
+    return JsonBody(
+        shop.compiler.compile(schema, "request"),
+        is_required=declared.get("required", False),
+        tells_unknown=UnknownFields.code in raw.get("x-errors", ()),
+    )

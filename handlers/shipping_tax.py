@@ -3,14 +3,26 @@
 from datetime import datetime
 
 from bootstrap import House
-from handlers.tax_wire import calculation_out, config_out, head_out, token_out, version_out
+from handlers.tax_wire import (
+    calculation_out,
+    config_out,
+    handed_in,
+    head_out,
+    rendered,
+    snapshot_out,
+    token_out,
+    version_out,
+    wanted_in,
+)
 from handlers.wire import Json, Reply
 from penstock.caller import Caller
-from penstock.errors import NotFound
+from penstock.errors import InsufficientScopes, NotFound
 from penstock.flows import change_config as configs
+from penstock.flows.calculate_cart import calculate_cart
 from penstock.flows.create_token import create_token
 from penstock.flows.quote_items import quote_items
 from penstock.flows.replace_list import tag_of
+from penstock.flows.take_snapshot import take_snapshot
 from penstock.ports import Page, UnitOfWork, Work
 from penstock.tax_errors import StoreNotFound
 
@@ -82,5 +94,23 @@ def revoke_quote_token(uow: UnitOfWork, token_id: str) -> Json:
     return {"id": token_id, "revoked": True}
 
 
-def quote(work: Work, body: Json) -> Json:
-    return calculation_out(quote_items(work, body))
+def quote(work: Work, house: House, body: Json) -> Json:
+    return calculation_out(quote_items(work, house.quoting, body))
+
+
+def calculate(work: Work, caller: Caller, house: House, cart_id: str, body: Json | None) -> Json:
+    if caller.kind == "publishable":  # the scope may stand on one, and a cart is nothing that a page may change
+        raise InsufficientScopes(details={"required": ["tax_calculations:write"]})
+    wanted = wanted_in(body or {}, caller)
+    return calculate_cart(work, house.quoting, cart_id, wanted, rendered(cart_id))
+
+
+def take_external(uow: UnitOfWork, caller: Caller, body: Json) -> Json:
+    return take_snapshot(uow, handed_in(body, caller), rendered(body.get("cartId")))
+
+
+def read_snapshot(uow: UnitOfWork, id_: str) -> Json:
+    snapshot = uow.calculations.get(id_)
+    if snapshot is None:
+        raise NotFound("There is no calculation with this id.")
+    return snapshot_out(snapshot)

@@ -1,13 +1,19 @@
 """Between the wire's JSON and the objects of shipping and tax, and nothing else."""
 
-from handlers.wire import Json, Reply
+from collections.abc import Callable
+
+from handlers.wire import Json, Reply, totals_out
 from penstock.calculation import Calculation, Goods
+from penstock.caller import Caller
 from penstock.clock import rfc3339
 from penstock.explanation import explain
+from penstock.flows.calculate_cart import Wanted
 from penstock.flows.replace_list import tag_of
+from penstock.flows.take_snapshot import Handed
 from penstock.quote_token import QuoteToken
 from penstock.shipping_tax import ConfigHead, ConfigVersion
-from penstock.totals import MILLION, SHIPPING, Part, TaxPart
+from penstock.snapshot import Snapshot
+from penstock.totals import MILLION, SHIPPING, Part, TaxPart, Totals
 from penstock.zone_rates import Offer
 
 
@@ -83,13 +89,7 @@ def calculation_out(calculation: Calculation, *, snapshot_id: str | None = None,
             "includedTaxTotal": priced.included_tax_total,
             "lines": [_tax_out(part, tax, goods) for part in priced.parts for tax in part.taxes],
         },
-        "totals": {
-            "subtotal": priced.subtotal,
-            "discountTotal": priced.discount_total,
-            "shippingTotal": priced.shipping_total,
-            "taxTotal": priced.tax_total,
-            "total": priced.total,
-        },
+        "totals": totals_out(priced.totals),
         "prompts": [note.shape() for note in calculation.prompts],
         "warnings": [note.shape() for note in calculation.warnings],
         "errors": [note.shape() for note in calculation.errors],
@@ -110,6 +110,44 @@ def offer_out(offer: Offer) -> Json:
         "zoneId": offer.zone_id,
         "source": offer.source,
     }
+
+
+def rendered(cart_id: str | None) -> Callable[[Calculation, str | None], Json]:
+    """Return what makes the answer of a calculation for a cart."""
+    return lambda calculation, snapshot_id: calculation_out(calculation, snapshot_id=snapshot_id, cart_id=cart_id)
+
+
+def wanted_in(body: Json, caller: Caller) -> Wanted:
+    names = {"shippingAddress": "shipping_address", "billingAddress": "billing_address"}
+    kind = body.get("kind", "cart_estimate")
+    return Wanted(
+        kind=kind,
+        is_kept=body.get("persist", kind == "checkout_final"),
+        selected_id=body.get("selectedShippingMethodId"),
+        addresses={snake: body[name] for name, snake in names.items() if body.get(name)},
+        principal_id=caller.principal_id,
+    )
+
+
+def handed_in(body: Json, caller: Caller) -> Handed:
+    totals = body["totals"]
+    return Handed(
+        application_id=body["applicationId"],
+        totals=Totals(totals["subtotal"], totals["discountTotal"], totals["shippingTotal"], totals["taxTotal"]),
+        total=totals["total"],
+        currency=body.get("currency"),
+        cart_id=body.get("cartId"),
+        session_ref=body.get("checkoutSessionId"),
+        order_id=body.get("orderId"),
+        shipping=body.get("selectedShipping"),
+        tax_lines=body.get("taxLines"),
+        source=body.get("source", "external"),
+        principal_id=caller.principal_id,
+    )
+
+
+def snapshot_out(snapshot: Snapshot) -> Json:
+    return {**snapshot.body, "createdAt": rfc3339(snapshot.created_at), "createdBy": snapshot.created_by}
 
 
 def _tax_out(part: Part, tax: TaxPart, goods: dict[str, Goods]) -> Json:

@@ -14,8 +14,9 @@ from penstock.order import Order, OrderLine
 from penstock.ports import Offer
 from penstock.routing import RoutingVersion
 from penstock.session import CheckoutSession
+from penstock.snapshot import Calculated
 from penstock.tenant import ApiKey, EmbedConfig
-from penstock.totals import Part, Totals
+from penstock.totals import SHIPPING, Part, Totals
 from penstock.webhook import Endpoint
 
 Json = dict[str, Any]
@@ -71,6 +72,8 @@ def item_out(item: LineItem, part: Part) -> Json:
         "total": part.total,
         "imageUrl": item.image_url,
         "requiresShipping": item.ships,
+        "taxCategory": item.tax_category,
+        "weightGrams": item.weight_grams,
         "metadata": item.metadata,
     }
 
@@ -103,15 +106,22 @@ def applied_out(applied: AppliedDiscount | None, amount: int) -> Json | None:
 
 
 def tax_line_out(tax: TaxLine) -> Json:
+    is_shipping = tax.line_item_id == SHIPPING
     return {
-        "lineItemId": tax.line_item_id,
+        "lineItemId": None if is_shipping else tax.line_item_id,
+        "appliesTo": "shipping" if is_shipping else "item",
         "jurisdictionCode": tax.jurisdiction_code,
         "jurisdictionName": tax.jurisdiction_name,
         "taxType": tax.tax_type,
         "rate": tax.rate,
         "amount": tax.amount,
         "currency": tax.currency,
+        "isIncluded": tax.is_included,
     }
+
+
+def _calculated_out(calculated: Calculated | None) -> Json | None:
+    return {"snapshotId": calculated.snapshot_id, "isFinal": calculated.is_final} if calculated else None
 
 
 def cart_out(cart: Cart) -> Json:
@@ -128,6 +138,7 @@ def cart_out(cart: Cart) -> Json:
         "appliedDiscount": applied_out(cart.applied, cart.applied_amount),
         "selectedShipping": shipping_out(cart.shipping),
         "taxLines": [tax_line_out(tax) for tax in cart.tax_lines],
+        "calculation": _calculated_out(cart.calculated),
         "shippingAddress": cart.shipping_address,
         "billingAddress": cart.billing_address,
         "notes": cart.notes,

@@ -13,7 +13,7 @@ from pages.layout import colored, render
 from pages.response import PageRequest, PageResponse
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
-_FIRST: Final = ("index", "checkout", "embedding", "routing", "http")
+_FIRST: Final = ("index", "checkout", "embedding", "routing", "shipping-tax", "http")
 _SHELVES: Final = (("", "Guides"), ("connectors", "Connectors"), ("operators", "Operators"), ("adr", "Decisions"))
 
 

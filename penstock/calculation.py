@@ -96,6 +96,8 @@ class Shipped:
     offers: Sequence[Offer] = ()
     selected: Offer | None = None
     is_known: bool = True
+    failure: Note | None = None
+    """Why a source gave no answer, where that leaves the axis without one."""
     prompts: Sequence[Note] = ()
     warnings: Sequence[Note] = ()
 
@@ -114,7 +116,10 @@ class Taxed:
     basis: str | None = None
     place: Locality | None = None
     is_known: bool = True
+    failure: Note | None = None
     rules: Mapping[str, TaxRate] = field(default_factory=dict)
+    reasons: Mapping[str, str] = field(default_factory=dict)
+    """Why a part is not taxed, by its id, where the engine said so."""
     prompts: Sequence[Note] = ()
     warnings: Sequence[Note] = ()
 
@@ -220,6 +225,7 @@ def tax_builtin(basket: Basket, config: Config, shipped: Shipped) -> Taxed:
         rates={part: [each.rate for each in found] for part, found in chosen.items()},
         is_included=config.tax.are_prices_gross,
         rounding=config.tax.rounding,
+        ties=config.tax.ties,
     )
     priced = compute_totals(basket.lines, reduction=basket.reduction, shipping=shipped.amount, tax=rules)
     used = {each.rate.id: each for found in chosen.values() for each in found}

@@ -1,19 +1,29 @@
 """A cart: what a buyer means to buy, until it becomes an order. Pure: no clock, no database."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
 from penstock.caller import Scope
-from penstock.cart_lines import LineItem, ShippingSelection, TaxLine
-from penstock.charges import LINE_TAX, Charges
+from penstock.cart_lines import (
+    LineItem,
+    ShippingSelection,
+    TaxLine,
+    charges_of,
+    other_currency,
+    tax_line_faults,
+    wire_names,
+)
+from penstock.charges import Charges
 from penstock.discount import AppliedDiscount, best_of
 from penstock.errors import CartNotOpen, CartNotReady, Fault, NotFound, ValidationError
 from penstock.events import Recorded
 from penstock.money import MAX_AMOUNT
-from penstock.totals import Breakdown, GivenTax, Line, Totals, with_given_taxes
+from penstock.places import same_place
+from penstock.snapshot import Calculated
+from penstock.totals import SHIPPING, Breakdown, Totals, with_given_taxes
 
 __all__ = [
     "ABANDON",
@@ -93,6 +103,9 @@ class Cart(Recorded):
     """The place that this cart holds of its discount's limits."""
     offers: Sequence[AppliedDiscount] | None = None
     """The automatic discounts to choose from at a change; None where nobody looked, and the choice stays as it is."""
+    calculated: Calculated | None = None
+    is_to_calculate: bool = False
+    """Whether the application has Penstock work out shipping or tax; known where the cart is held for a change."""
     _breakdown: Breakdown | None = field(default=None, init=False, repr=False, compare=False)
     _told: AppliedDiscount | None = field(default=None, init=False, repr=False, compare=False)
 
@@ -104,18 +117,11 @@ class Cart(Recorded):
         """Return what the cart costs, line by line, in the order of its lines. Its sums are ``totals``."""
         if self._breakdown is None:
             applied, charges = self._fitting(), self.charges()
-            lines = [
-                Line(
-                    id=one.id,
-                    unit_price=one.unit_price,
-                    quantity=one.quantity,
-                    own_discount=one.discount_amount,
-                    is_discountable=applied is not None and applied.conditions.covers(one),
-                )
-                for one in self.items
-            ]
             self._breakdown = with_given_taxes(
-                lines,
+                [
+                    one.priced(is_discountable=applied is not None and applied.conditions.covers(one))
+                    for one in self.items
+                ],
                 charges.taxes,
                 reduction=applied.reduction() if applied else None,
                 shipping=charges.shipping,
@@ -133,13 +139,8 @@ class Cart(Recorded):
 
         Shipping is the method that was selected; a line's taxes are the tax lines that name it, else its own amount.
         """
-        named = {tax.line_item_id for tax in self.tax_lines}
-        own = [
-            GivenTax(part_id=item.id, rate=LINE_TAX, amount=item.tax_amount)
-            for item in self.items
-            if item.tax_amount and item.id not in named
-        ]
-        return Charges(self.shipping.rate_amount if self.shipping else 0, [*own, *(t.given() for t in self.tax_lines)])
+        has_taxes = self.calculated is not None and self.calculated.has_taxes
+        return charges_of([] if has_taxes else self.items, self.tax_lines, self.shipping)
 
     def item(self, item_id: str) -> LineItem:
         """Return a line, or raise `NotFound`."""
@@ -178,18 +179,20 @@ class Cart(Recorded):
     def update(self, changes: Mapping[str, Any], now: datetime) -> None:
         """Change the buyer's fields: customer, e-mail, addresses, notes, metadata."""
         self._open(now)
+        self._move(changes)
         for name, value in changes.items():
             setattr(self, name, value)
         if changes.keys() & {"customer_id", "customer_email"}:
-            self._price("", None)
-        self._tell("cart.updated", changed=_wire_names(changes))
+            self._reprice()
+        self._tell("cart.updated", changed=wire_names(changes))
 
     def select_shipping(self, selection: ShippingSelection | None, now: datetime) -> None:
         """Select a shipping method, or clear the selection."""
         self._open(now)
         if selection is not None and selection.currency != self.currency:
-            raise ValidationError(_other_currency("/currency", self.currency))
+            raise ValidationError(other_currency("/currency", self.currency))
         self.shipping = selection
+        self.tax_lines = [tax for tax in self.tax_lines if tax.line_item_id != SHIPPING]
         self._price("/rateAmount", None)
         if selection is None:
             self._tell("cart.updated", changed=["selectedShipping"])
@@ -199,20 +202,9 @@ class Cart(Recorded):
     def replace_tax_lines(self, lines: list[TaxLine], now: datetime) -> None:
         """Replace all tax lines. Each names a line of this cart and has the cart's currency."""
         self._open(now)
-        known = {line.id for line in self.items}
-        faults = [
-            Fault(f"/lines/{index}/lineItemId", "unknown_line_item", "no line of this cart has this id")
-            for index, line in enumerate(lines)
-            if line.line_item_id not in known
-        ]
-        faults += [
-            _other_currency(f"/lines/{index}/currency", self.currency)
-            for index, line in enumerate(lines)
-            if line.currency != self.currency
-        ]
-        if faults:
+        if faults := tax_line_faults(lines, {line.id for line in self.items}, self.currency):
             raise ValidationError(*faults)
-        self.tax_lines = lines
+        self.tax_lines, self.calculated = lines, None
         self._price("/lines", None)
         self._tell("cart.updated", changed=["taxLines"])
 
@@ -231,9 +223,7 @@ class Cart(Recorded):
 
     def refresh_discount(self, now: datetime) -> None:
         """Choose the automatic discount again, where there is no code: time may have brought a better one, or ended it."""
-        before = self.applied
-        self._price("", None)
-        if self.applied != before:
+        if self._reprice():
             self.updated_at = now
         self._tell_discount()
 
@@ -247,6 +237,26 @@ class Cart(Recorded):
         """Raise `CartNotReady` unless the cart can become an order."""
         if not self.items:
             raise CartNotReady("The cart has no items.", details={"missing": ["items"]})
+        if self.is_to_calculate and not (self.calculated and self.calculated.is_final):
+            message = "Shipping and tax have not been calculated for good since the cart last changed."
+            raise CartNotReady(message, details={"missing": ["checkout_final"]})
+
+    def take_calculation(
+        self,
+        calculated: Calculated,
+        *,
+        shipping: ShippingSelection | None,
+        tax_lines: list[TaxLine],
+        now: datetime,
+    ) -> None:
+        """Take over what was calculated. Raises `CartNotOpen`, or `ValidationError` where a total would not fit."""
+        self._open(now)
+        changed = ["calculation"] + ["selectedShipping"] * (shipping != self.shipping)
+        changed += ["taxLines"] * (tax_lines != self.tax_lines)
+        self.shipping, self.tax_lines, self.calculated = shipping, tax_lines, calculated
+        self._price("", None)
+        self.calculated = calculated
+        self._tell("cart.updated", changed=changed)
 
     def freeze(self, order_id: str, now: datetime) -> None:
         """Enter checkout on the merchant's own word: the cart is now the draft order."""
@@ -257,6 +267,7 @@ class Cart(Recorded):
         """Take over what the buyer gave while paying; return the names of what changed."""
         given = {"customer_email": email, "shipping_address": shipping, "billing_address": billing}
         changed = [name for name, value in given.items() if value and value != getattr(self, name)]
+        self._move({name: given[name] for name in changed})
         for name in changed:
             setattr(self, name, given[name])
         return changed
@@ -268,7 +279,7 @@ class Cart(Recorded):
         if self.status is not CartStatus.CHECKOUT:
             self.status, changed = CartStatus.CHECKOUT, [*changed, "status"]
         if changed:
-            self.note("cart.updated", {**self.summary(), "changed": _wire_names(changed)})
+            self.note("cart.updated", {**self.summary(), "changed": wire_names(changed)})
 
     def leave_payment(self, now: datetime) -> None:
         """Let go after a definite no: the next change opens the cart again."""
@@ -339,6 +350,24 @@ class Cart(Recorded):
         self.is_reopened |= self.status is CartStatus.ABANDONED
         self.status, self.updated_at = CartStatus.OPEN, now
 
+    def _move(self, changes: Mapping[str, Any]) -> None:
+        """Give up a final calculation where an address that decided about it becomes another place."""
+        watched = self.calculated.watched if self.calculated else ()
+        if any(name in changes and not same_place(getattr(self, name), changes[name]) for name in watched):
+            self._unlock()
+
+    def _reprice(self) -> bool:
+        """Price again what only time or the buyer's name may have changed. What is locked stays so with its discount."""
+        applied, calculated = self.applied, self.calculated
+        self._price("", None)
+        if self.applied == applied:
+            self.calculated = calculated
+        return self.applied != applied
+
+    def _unlock(self) -> None:
+        if self.calculated is not None:
+            self.calculated = replace(self.calculated, is_final=False)
+
     def _price(self, pointer: str, item: LineItem | None) -> None:
         if item is not None and item.discount_amount > item.unit_price * item.quantity:
             raise ValidationError(
@@ -346,24 +375,12 @@ class Cart(Recorded):
             )
         if self.offers is not None and (self.applied is None or self.applied.is_automatic):
             self.applied = best_of(self.offers, self.currency, self.items)
+        self._unlock()
         self._breakdown = None
         totals = self.breakdown().totals
         if totals.total > MAX_AMOUNT or totals.subtotal > MAX_AMOUNT:
             raise ValidationError(Fault(pointer, "amount_too_large", f"the cart's total would exceed {MAX_AMOUNT}"))
         self.totals = totals
-
-
-def _wire_name(name: str) -> str:
-    first, *rest = name.split("_")
-    return first + "".join(map(str.capitalize, rest))
-
-
-def _wire_names(names: Iterable[str]) -> list[str]:
-    return sorted(map(_wire_name, names))
-
-
-def _other_currency(pointer: str, currency: str) -> Fault:
-    return Fault(pointer, "currency_mismatch", f"the cart's currency is {currency}")
 
 
 def new_cart(

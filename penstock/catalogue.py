@@ -24,7 +24,8 @@ EVERYTHING = "*"
 class ErrorEntry:
     """An error that a client can see. ``details`` is an OpenAPI schema, or None where the code has no details.
 
-    ``pattern`` is set for a code that stands for a family of codes, which merchants name themselves.
+    ``pattern`` is set for a code that stands for a family of codes, which merchants name themselves; ``told_as`` for one
+    that clients are told under another code, with a status of its own.
     """
 
     code: str
@@ -34,6 +35,7 @@ class ErrorEntry:
     fix: str
     retry: Retry
     pattern: str | None = None
+    told_as: str | None = None
     details: Mapping[str, Any] | None = None
     example: Any = None
 

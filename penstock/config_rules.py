@@ -40,6 +40,10 @@ def _axis_faults(body: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("/shipping/zones", "required", "built-in shipping needs a zone with a method")
     if tax["mode"] == "builtin" and not tax.get("rates"):
         yield Fault("/tax/rates", "required", "built-in tax needs a rate")
+    if shipping["mode"] == "plugin" and not shipping.get("connectionIds"):
+        yield Fault("/shipping/connectionIds", "required", "name the connections that are asked for rates")
+    if tax["mode"] == "plugin" and not tax.get("connectionId"):
+        yield Fault("/tax/connectionId", "required", "name the connection that is asked for taxes")
     if tax.get("basis") == "origin" and origin is None:
         yield Fault("/origin", "required", "a tax by origin needs to know the origin")
     yield from check_place(origin, "/origin")
@@ -123,6 +127,7 @@ def canonical_config(body: Mapping[str, Any]) -> dict[str, Any]:
             "pricesIncludeTax": False,
             "basis": "shipping",
             "roundingLevel": "line",
+            "roundingMode": "half_up",
             "rates": [],
             **tax,
         },

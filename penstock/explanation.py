@@ -23,8 +23,11 @@ def explain(calculation: Calculation) -> dict[str, Any]:
         "configVersion": config.version or None,
         "taxBasis": calculation.taxed.basis,
         "taxPlace": _place(calculation.taxed.place),
-        "rounding": {"mode": "half_even", "level": config.tax.rounding},
-        "lines": [_line(goods[part.id], part, rules) for part in priced.lines],
+        "rounding": {"mode": f"half_{config.tax.ties}", "level": config.tax.rounding},
+        "lines": [
+            {**_line(goods[part.id], part, rules), "untaxedBecause": calculation.taxed.reasons.get(part.id)}
+            for part in priced.lines
+        ],
         "shipping": _shipping(calculation, priced.shipping, rules),
         "sum": _sum(calculation),
     }

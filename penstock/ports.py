@@ -22,7 +22,7 @@ from penstock.payment import Payment, Transaction
 from penstock.provider_ports import Cascade, Mailer, Offer
 from penstock.routing_ports import Routing
 from penstock.session import CheckoutSession
-from penstock.tax_ports import QuoteTokens, ShippingTax
+from penstock.tax_ports import Calculations, QuoteTokens, ShippingTax
 from penstock.tenant import ApiKey, Connection, EmbedConfig
 from penstock.webhook import Delivery, Endpoint
 
@@ -348,6 +348,8 @@ class UnitOfWork(Protocol):
     def routing(self) -> Routing: ...
     @property
     def shipping_tax(self) -> ShippingTax: ...
+    @property
+    def calculations(self) -> Calculations: ...
     @property
     def quote_tokens(self) -> QuoteTokens: ...
     @property

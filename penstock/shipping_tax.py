@@ -10,7 +10,7 @@ from typing import Any, Final, Literal
 
 from penstock.places import Locality, place_of, state_code
 from penstock.postal import PostalPattern, read_pattern
-from penstock.totals import Rate, Rounding
+from penstock.totals import Rate, Rounding, Ties
 
 Mode = Literal["builtin", "plugin", "byo", "off"]
 Basis = Literal["shipping", "billing", "origin"]
@@ -86,20 +86,23 @@ class TaxRate:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Shipping:
-    """The axis of shipping."""
+    """The axis of shipping. ``connection_ids`` name the connected sources that are asked side by side."""
 
     mode: Mode = "off"
+    connection_ids: tuple[str, ...] = ()
     zones: tuple[Zone, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Taxing:
-    """The axis of tax. ``basis`` says whose address decides."""
+    """The axis of tax. ``basis`` says whose address decides, ``connection_id`` which connected engine is asked."""
 
     mode: Mode = "off"
     are_prices_gross: bool = False
     basis: Basis = "shipping"
     rounding: Rounding = "line"
+    ties: Ties = "up"
+    connection_id: str | None = None
     rates: tuple[TaxRate, ...] = ()
 
 
@@ -156,12 +159,18 @@ def read_config(body: Mapping[str, Any], version: int = 0) -> Config:
     shipping, tax = body["shipping"], body["tax"]
     return Config(
         version=version,
-        shipping=Shipping(mode=shipping["mode"], zones=tuple(map(_zone, shipping.get("zones", ())))),
+        shipping=Shipping(
+            mode=shipping["mode"],
+            connection_ids=tuple(shipping.get("connectionIds", ())),
+            zones=tuple(map(_zone, shipping.get("zones", ()))),
+        ),
         tax=Taxing(
             mode=tax["mode"],
             are_prices_gross=tax.get("pricesIncludeTax", False),
             basis=tax.get("basis", "shipping"),
             rounding=tax.get("roundingLevel", "line"),
+            ties="even" if tax.get("roundingMode") == "half_even" else "up",
+            connection_id=tax.get("connectionId"),
             rates=tuple(map(_tax_rate, tax.get("rates", ()))),
         ),
         origin=place_of(body.get("origin")),

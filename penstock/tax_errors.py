@@ -1,6 +1,6 @@
 """The errors of shipping and tax. Status, title, cause and fix stand in ``spec/errors.yaml``, as for all others."""
 
-from penstock.errors import ApiError
+from penstock.errors import ApiError, FaultyRequest
 
 
 class StoreNotFound(ApiError):
@@ -22,3 +22,29 @@ class InvalidQuoteToken(ApiError):
 
     code = "invalid_quote_token"
     default_message = "The quote token does not let this page ask."
+
+
+class TaxProviderError(ApiError):
+    """A connected source gave no answer for a final calculation, and nothing may stand in for it."""
+
+    code = "tax_provider_error"
+    default_message = "A source of shipping rates or taxes gave no answer."
+
+
+class ExternalSnapshotNotAllowed(ApiError):
+    """Neither axis is in the mode in which another system hands totals in."""
+
+    code = "external_snapshot_not_allowed"
+    default_message = "Neither shipping nor tax is in bring-your-own mode."
+
+
+class UnknownFields(FaultyRequest):
+    """The body has fields that the operation does not know, where that is told apart from other faults of a body."""
+
+    code = "unknown_fields"
+    default_message = "The body has fields that this operation does not know."
+
+    @property
+    def wire_code(self) -> str:
+        """The code of every body that does not fit."""
+        return "validation_error"

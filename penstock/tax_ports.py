@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from datetime import datetime
 
     from penstock.ports import Page
+    from penstock.snapshot import Snapshot
 
 
 class ShippingTax(Protocol):
@@ -40,3 +41,10 @@ class QuoteTokens(Protocol):
     def revoke(self, token_id: str, at: datetime) -> bool:
         """Revoke an active token; False where there is none with this id."""
         ...
+
+
+class Calculations(Protocol):
+    """Calculations of shipping and tax that were kept."""
+
+    def get(self, snapshot_id: str) -> Snapshot | None: ...
+    def add(self, snapshot: Snapshot) -> None: ...

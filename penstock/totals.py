@@ -10,13 +10,17 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
+from math import floor
 from typing import Final, Literal
 
 MILLION: Final = 1_000_000
+_HALF: Final = Fraction(1, 2)
 SHIPPING: Final = "shipping"
 """The id of the part that shipping is. No line has it: their ids are UUIDs."""
 
 Rounding = Literal["line", "invoice"]
+Ties = Literal["even", "up"]
+"""Where half a minor unit goes. Tax authorities round it up, as a rule; bankers to the even unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,6 +87,7 @@ class TaxRules:
     rates: Mapping[str, Sequence[Rate]] = field(default_factory=dict)
     is_included: bool = False
     rounding: Rounding = "line"
+    ties: Ties = "even"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -248,6 +253,11 @@ def half_even(exact: Exact) -> int:
     return round(exact)
 
 
+def to_unit(exact: Exact, ties: Ties) -> int:
+    """Round to a whole minor unit, halves as it is said."""
+    return half_even(exact) if ties == "even" else floor(exact + _HALF)
+
+
 def reduction_of(reduction: Reduction | None, eligible: int) -> int:
     """Return what a reduction takes off eligible prices, in minor units: half-even, never more than they are."""
     match reduction:
@@ -304,7 +314,7 @@ def _taxed(priced: Sequence[Part], shipping: int, rules: TaxRules) -> Breakdown:
         if (rates := rules.rates.get(key))  # a part without a rate stays with plain integers
     }
     rounded = _by_line if rules.rounding == "line" else _by_invoice
-    return _assembled(priced, shipping, rounded(exact), is_included=rules.is_included)
+    return _assembled(priced, shipping, rounded(exact, rules.ties), is_included=rules.is_included)
 
 
 def _assembled(
@@ -343,28 +353,28 @@ def _shares(rates: tuple[Rate, ...]) -> tuple[Sequence[tuple[Rate, Fraction, Fra
     return shares, taxed + pending
 
 
-def _by_line(exact: Mapping[str, Sequence[_Exact]]) -> dict[str, tuple[TaxPart, ...]]:
+def _by_line(exact: Mapping[str, Sequence[_Exact]], ties: Ties) -> dict[str, tuple[TaxPart, ...]]:
     return {
-        key: tuple(TaxPart(rate=rate, base=base, exact=tax, amount=half_even(tax)) for rate, base, tax in found)
+        key: tuple(TaxPart(rate=rate, base=base, exact=tax, amount=to_unit(tax, ties)) for rate, base, tax in found)
         for key, found in exact.items()
     }
 
 
-def _by_invoice(exact: Mapping[str, Sequence[_Exact]]) -> dict[str, tuple[TaxPart, ...]]:
+def _by_invoice(exact: Mapping[str, Sequence[_Exact]], ties: Ties) -> dict[str, tuple[TaxPart, ...]]:
     """Round each rate's sum over the whole cart once, and share it out so that the parts sum to it."""
     sums: dict[str, dict[str, Fraction]] = {}
     for key, found in exact.items():
         for rate, _, tax in found:
             sums.setdefault(rate.id, {})[key] = tax
-    amounts = {rate_id: _shared(taxes) for rate_id, taxes in sums.items()}
+    amounts = {rate_id: _shared(taxes, ties) for rate_id, taxes in sums.items()}
     return {
         key: tuple(TaxPart(rate=rate, base=base, exact=tax, amount=amounts[rate.id][key]) for rate, base, tax in found)
         for key, found in exact.items()
     }
 
 
-def _shared(taxes: Mapping[str, Fraction]) -> dict[str, int]:
+def _shared(taxes: Mapping[str, Fraction], ties: Ties) -> dict[str, int]:
     floors = {key: tax.numerator // tax.denominator for key, tax in taxes.items()}
-    rest = half_even(sum(taxes.values(), Fraction(0))) - sum(floors.values())
+    rest = to_unit(sum(taxes.values(), Fraction(0)), ties) - sum(floors.values())
     first = sorted(taxes, key=lambda key: (floors[key] - taxes[key], key))[:rest]
     return {key: floor + (key in first) for key, floor in floors.items()}

@@ -11,6 +11,7 @@ from penstock.caller import Scope
 from penstock.cart import ABANDON, FIRST_LOOK, Cart, CartStatus, LineItem, ShippingSelection, TaxLine
 from penstock.discount import Discount, applied_of
 from penstock.ports import Abandoned, Page
+from penstock.snapshot import Calculated
 from penstock.totals import Totals
 from storage import abandoned_carts, scoped
 from storage.children import with_children
@@ -21,7 +22,7 @@ from storage.events import write_events
 from storage.lists import wired
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
-from storage.tables import cart_items, carts, events
+from storage.tables import cart_items, carts, events, shipping_tax_configs
 from storage.types import Whole
 
 _KEPT = ("currency", "created_at")
@@ -39,14 +40,27 @@ _ITEM = [
     "description",
     "image_url",
     "requires_shipping",
+    "tax_category",
+    "weight_grams",
     "metadata",
 ]
-# Both are flat, so their fields are read one by one; `asdict` would copy every value deeply.
+_ITEM_CHANGED = [
+    "quantity",
+    "unit_price",
+    "tax_amount",
+    "discount_amount",
+    "tax_category",
+    "weight_grams",
+    "metadata",
+]
+# All are flat, so their fields are read one by one; `asdict` would copy every value deeply.
 _SHIPPING = [each.name for each in fields(ShippingSelection)]
 _TAX = [each.name for each in fields(TaxLine)]
-_ITEM_CHANGED = ["quantity", "unit_price", "tax_amount", "discount_amount", "metadata"]
+_CALCULATED = [each.name for each in fields(Calculated)]
 
-_select = scoped.select(*(carts.c[name] for name in _OWN)).where(scoped.by_id(carts))
+# What carts ask of the configuration comes with the row, for one look into an index instead of another statement.
+_is_to_calculate = scoped.select(shipping_tax_configs.c.is_calculating).scalar_subquery().label("is_to_calculate")
+_select = scoped.select(*(carts.c[name] for name in _OWN), _is_to_calculate).where(scoped.by_id(carts))
 _GET_FOR_UPDATE = Statement(_select.with_for_update())
 _ADD = Statement(scoped.insert(carts))
 _SAVE = Statement(scoped.update(carts, _CHANGED).where(scoped.by_id(carts)))
@@ -91,7 +105,11 @@ class CartRows:
         """Return a cart with its lines and hold its row until the block ends."""
         one = {"id": cart_id}
         found, items = self._connection.batch([(_GET_FOR_UPDATE, one), (_ITEMS, one)])
-        return _from_row(found[0], items, self._connection.scope) if found else None
+        if not found:
+            return None
+        cart = _from_row(found[0], items, self._connection.scope)
+        cart.is_to_calculate = bool(found[0].is_to_calculate)
+        return cart
 
     def get_to_change(self, cart_id: str) -> tuple[Cart, list[Discount]] | None:
         """Return a cart as `get_for_update` does, with the automatic discounts that could be used now, oldest first."""
@@ -99,7 +117,11 @@ class CartRows:
         scope = self._connection.scope
         asked = [(_GET_FOR_UPDATE, one), (_ITEMS, one), (OFFERS, {"now": self._now})]
         found, items, offers = self._connection.batch(asked)
-        return (_from_row(found[0], items, scope), [discount_from_row(row, scope) for row in offers]) if found else None
+        if not found:
+            return None
+        cart = _from_row(found[0], items, scope)
+        cart.is_to_calculate = bool(found[0].is_to_calculate)
+        return cart, [discount_from_row(row, scope) for row in offers]
 
     def add(self, cart: Cart) -> None:
         """Write a new cart with its lines and events."""
@@ -156,7 +178,7 @@ class CartRows:
 
 
 def _to_row(cart: Cart) -> dict[str, Any]:
-    totals = cart.totals
+    totals, calculated = cart.totals, cart.calculated
     return {
         "id": cart.id,
         "status": cart.status.value,
@@ -179,6 +201,7 @@ def _to_row(cart: Cart) -> dict[str, Any]:
         "live_payment_id": cart.live_payment_id,
         "abandoned_at": cart.abandoned_at,
         "recovery_emailed_at": cart.recovery_emailed_at,
+        "calculated": calculated and {name: getattr(calculated, name) for name in _CALCULATED},
         "sequence": cart.sequence,
         "created_at": cart.created_at,
         "updated_at": cart.updated_at,
@@ -213,6 +236,7 @@ def _from_row(row: Any, items: Sequence[Any], scope: Scope) -> Cart:
         recovery_emailed_at=row.recovery_emailed_at,
         applied=applied_of(row.applied_discount),
         redemption_id=row.redemption_id,
+        calculated=None if row.calculated is None else Calculated(**row.calculated),
         sequence=row.sequence,
     )
 
@@ -230,6 +254,8 @@ def _item_from_row(row: Any) -> LineItem:
         description=row.description,
         image_url=row.image_url,
         requires_shipping=row.requires_shipping,
+        tax_category=row.tax_category,
+        weight_grams=row.weight_grams,
         metadata=row.metadata,
     )
 

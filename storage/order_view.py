@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
+from penstock.totals import SHIPPING
 from storage.children import with_children
 from storage.columns import SCOPE_COLUMNS
 from storage.lists import wired
@@ -109,13 +110,16 @@ def _shipping(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
 def _tax_lines(kept: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
     return [
         {
-            "lineItemId": found["line_item_id"],
+            "lineItemId": None if found["line_item_id"] == SHIPPING else found["line_item_id"],
+            "appliesTo": "shipping" if found["line_item_id"] == SHIPPING else "item",
             "jurisdictionCode": found["jurisdiction_code"],
             "jurisdictionName": found["jurisdiction_name"],
             "taxType": found["tax_type"],
             "rate": found["rate"],
             "amount": found["amount"],
             "currency": found["currency"],
+            # Rows from before there was any included tax do not say so.
+            "isIncluded": found.get("is_included", False),
         }
         for found in kept
     ]

@@ -1,4 +1,4 @@
-"""The tables of shipping and tax: the configuration with its versions, and the tokens of storefronts."""
+"""The tables of shipping and tax: the configuration with its versions, the tokens of storefronts, and calculations that were kept."""
 
 from sqlalchemy import Column, ForeignKey, UniqueConstraint
 
@@ -45,3 +45,17 @@ quote_tokens = tenant_table(
     UniqueConstraint("digest"),
     newest_first("ix_quote_tokens_newest"),
 )
+
+calculations = tenant_table(
+    "calculations",
+    id_column(),
+    column("kind", Text(16)),
+    column("status", Text(16)),
+    optional("cart_id", UuidText()),
+    optional("session_ref", Text(64)),
+    optional("order_id", UuidText()),
+    column("body", JsonText()),
+    at("created_at"),
+    optional("created_by", Text(64)),
+)
+"""What was calculated or handed in, as it was answered. ``body`` holds the whole answer with its explanation."""

@@ -40,6 +40,7 @@ carts = tenant_table(
     optional("applied_discount", JsonText()),
     later("applied_amount", Amount(), "0"),
     optional("redemption_id", UuidText()),
+    optional("calculated", JsonText()),
     newest_first("ix_carts_newest"),
 )
 for _name, _column in (("ix_carts_abandoned", carts.c.abandoned_at), ("ix_carts_emailed", carts.c.recovery_emailed_at)):
@@ -69,6 +70,8 @@ cart_items = tenant_table(
     optional("image_url", Text(4200)),
     optional("requires_shipping", Flag()),
     column("metadata", JsonText()),
+    optional("tax_category", Text(64)),
+    optional("weight_grams", Whole(0, 1_000_000)),
     UniqueConstraint("cart_id", "position"),
 )
 

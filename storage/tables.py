@@ -18,7 +18,7 @@ from storage.columns import (
 from storage.discount_tables import discount_redemptions, discounts
 from storage.payment_tables import ledger_entries, payment_attempts, payment_steps, payments, transactions
 from storage.routing_tables import payment_routes, routing_lists, routing_versions
-from storage.shipping_tables import quote_tokens, shipping_tax_configs, shipping_tax_versions
+from storage.shipping_tables import calculations, quote_tokens, shipping_tax_configs, shipping_tax_versions
 from storage.shop_tables import cart_items, carts, checkout_sessions, order_lines, orders
 from storage.types import Bytes, Flag, JsonText, Text, UtcDateTime, UuidText, Whole
 from storage.webhook_tables import webhook_attempts, webhook_deliveries, webhook_endpoints, webhook_messages
@@ -227,6 +227,7 @@ TENANT_TABLES = frozenset(each for each in metadata.tables.values() if each.info
 __all__ = [
     "api_keys",
     "applications",
+    "calculations",
     "cart_items",
     "carts",
     "checkout_sessions",

@@ -11,6 +11,7 @@ from penstock.caller import Scope
 from penstock.clock import Clock
 from penstock.ports import OpenWork
 from storage import environments
+from storage.calculations import CalculationRows
 from storage.carts import CartRows
 from storage.connections import ConnectionRows
 from storage.cursors import Cursors
@@ -96,6 +97,11 @@ class RowsOfWork:
     def shipping_tax(self) -> ShippingTaxRows:
         """The shipping and tax configuration with its versions."""
         return ShippingTaxRows(self._connection, self.now, self._cursors)
+
+    @cached_property
+    def calculations(self) -> CalculationRows:
+        """Calculations of shipping and tax that were kept."""
+        return CalculationRows(self._connection)
 
     @cached_property
     def quote_tokens(self) -> QuoteTokenRows:

@@ -116,6 +116,8 @@ def begin_payment(
     require_live(caller)
     cart = _lock_cart(uow, session)
     changed = _take_buyer(session, cart, completion)
+    if cart is not None:
+        cart.assert_ready()  # what the buyer changed while paying may have taken a final calculation back
     money = _price(session, cart)
     request = _request(session, money, completion)
     route = route_payment(uow, session, cart, request, completion.card)

@@ -1,6 +1,7 @@
 """Calculate shipping and tax of a basket, each axis by the mode that the merchant configured."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 
 from penstock.calculation import (
     Basket,
@@ -19,20 +20,29 @@ from penstock.calculation import (
 from penstock.checks import require
 from penstock.errors import Fault
 from penstock.money import MAX_AMOUNT
+from penstock.outside import Outside, ship_outside, tax_outside
 from penstock.places import check_place
+from penstock.ports import UnitOfWork
+from penstock.quoting import Quoter
 from penstock.shipping_tax import CALCULATING, Config
+from penstock.tax_errors import TaxProviderError
 
 
-def calculate_basket(basket: Basket, config: Config, *, kind: Kind) -> Calculation:
-    """Return what a basket costs. Raises `ValidationError` where it would cost more than an amount can be.
+def calculate_basket(basket: Basket, config: Config, *, kind: Kind, outside: Outside | None = None) -> Calculation:
+    """Return what a basket costs.
 
-    A final calculation fails where anything that it needs is missing; an estimate leaves that out and says so.
+    A final calculation fails where anything that it needs is missing; an estimate leaves that out and says so. Raises
+    `TaxProviderError` for a final one whose source gave no answer, and `ValidationError` where the total would be more
+    than an amount can be. ``outside`` is needed where an axis is in the mode ``plugin``.
     """
-    shipped = ship_builtin(basket, config) if config.shipping.mode == "builtin" else ship_own(basket)
-    taxed = tax_builtin(basket, config, shipped) if config.tax.mode == "builtin" else tax_own(basket, shipped)
+    shipped = _shipped(basket, config, outside)
+    taxed = _taxed(basket, config, shipped, outside)
     if taxed.breakdown.total > MAX_AMOUNT:
         require([Fault("", "amount_too_large", f"the total would exceed {MAX_AMOUNT}")])
-    errors = list(_missing(basket, config, shipped, taxed)) if kind == "checkout_final" else []
+    errors: list[Note] = []
+    if kind == "checkout_final":
+        _refuse_failures(shipped, taxed)
+        errors = list(_missing(basket, config, shipped, taxed))
     return Calculation(
         kind=kind,
         status=_status(kind, errors),
@@ -44,7 +54,54 @@ def calculate_basket(basket: Basket, config: Config, *, kind: Kind) -> Calculati
     )
 
 
+def outside_of(uow: UnitOfWork, quoter: Quoter, config: Config) -> Outside:
+    """Return whom a configuration has to be asked, with its connections as they stand now."""
+    ids = [] if config.shipping.mode != "plugin" else list(config.shipping.connection_ids)
+    if config.tax.mode == "plugin" and config.tax.connection_id is not None:
+        ids.append(config.tax.connection_id)
+    found = {id_: connection for id_ in ids if (connection := uow.connections.get_kept(id_)) and connection.is_active}
+    return Outside(quoter=quoter, connections=found, on=uow.now.date())
+
+
+def _shipped(basket: Basket, config: Config, outside: Outside | None) -> Shipped:
+    if config.shipping.mode == "builtin":
+        return ship_builtin(basket, config)
+    if config.shipping.mode != "plugin" or outside is None:
+        return ship_own(basket)
+    shipped = ship_outside(basket, config, outside)
+    if shipped.failure is None or not config.falls_back:
+        return shipped
+    instead = ship_builtin(basket, config)
+    return replace(instead, warnings=[*shipped.warnings, _instead(shipped.failure), *instead.warnings])
+
+
+def _taxed(basket: Basket, config: Config, shipped: Shipped, outside: Outside | None) -> Taxed:
+    if config.tax.mode == "builtin":
+        return tax_builtin(basket, config, shipped)
+    if config.tax.mode != "plugin" or outside is None:
+        return tax_own(basket, shipped)
+    taxed = tax_outside(basket, config, shipped, outside)
+    if taxed.failure is None or not config.falls_back:
+        return taxed
+    instead = tax_builtin(basket, config, shipped)
+    return replace(instead, warnings=[*taxed.warnings, _instead(taxed.failure), *instead.warnings])
+
+
+def _instead(failure: Note) -> Note:
+    message = "The zones and rates of the configuration stand in for it."
+    return Note(code="fallback_builtin", message=message, source=failure.source)
+
+
+def _refuse_failures(shipped: Shipped, taxed: Taxed) -> None:
+    failure = shipped.failure or taxed.failure
+    if failure is not None:
+        details = {"source": failure.source, "reason": failure.message}
+        raise TaxProviderError(f"{failure.source} gave no answer.", details=details)
+
+
 def _status(kind: Kind, errors: list[Note]) -> Status:
+    if kind == "external":
+        return "final"
     if kind != "checkout_final":
         return "estimated"
     return "failed" if errors else "final"
@@ -54,6 +111,8 @@ def _missing(basket: Basket, config: Config, shipped: Shipped, taxed: Taxed) -> 
     """Yield what a final calculation cannot do without."""
     yield from shipped.prompts
     yield from taxed.prompts
+    if not shipped.is_known and not shipped.prompts:
+        yield from shipped.warnings
     needed: dict[str, Mapping[str, str] | None] = {}
     if config.shipping.mode in CALCULATING and basket.is_shipped:
         needed["shipping"] = basket.shipping_address

@@ -1,7 +1,7 @@
 """Change the shipping and tax configuration: draft it, publish the draft, or publish an earlier version again."""
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -39,7 +39,7 @@ def check_config(uow: UnitOfWork, given: Mapping[str, Any] | None) -> Sequence[F
     body = canonical_config(given) if given is not None else uow.shipping_tax.head().draft
     if body is None:
         raise ConfigDraftMissing
-    return list(config_faults(body))
+    return [*config_faults(body), *_connection_faults(uow, body)]
 
 
 def publish_draft(uow: UnitOfWork, caller: Caller, if_match: str | None) -> ConfigVersion:
@@ -50,7 +50,7 @@ def publish_draft(uow: UnitOfWork, caller: Caller, if_match: str | None) -> Conf
     head = _held(uow, if_match)
     if head.draft is None:
         raise ConfigDraftMissing
-    require(config_faults(head.draft))
+    require([*config_faults(head.draft), *_connection_faults(uow, head.draft)])
     cleared = replace(head, draft=None, drafted_at=None, drafted_by=None)
     return _publish(uow, caller, cleared, head.draft)
 
@@ -64,7 +64,7 @@ def restore_version(uow: UnitOfWork, caller: Caller, version_id: str, if_match: 
     old = uow.shipping_tax.version(version_id)
     if old is None:
         raise NotFound("There is no version with this id.")
-    require(config_faults(old.body))
+    require([*config_faults(old.body), *_connection_faults(uow, old.body)])
     return _publish(uow, caller, head, old.body, restored_from=old.number)
 
 
@@ -83,6 +83,16 @@ def _publish(
     is_calculating = read_config(body).is_calculating
     _put(uow, head, number=version.number, version_id=version.id, is_calculating=is_calculating)
     return version
+
+
+def _connection_faults(uow: UnitOfWork, body: Mapping[str, Any]) -> Iterator[Fault]:
+    named = [(f"/shipping/connectionIds/{i}", id_) for i, id_ in enumerate(body["shipping"].get("connectionIds", ()))]
+    if body["tax"].get("connectionId"):
+        named.append(("/tax/connectionId", body["tax"]["connectionId"]))
+    for at, id_ in named:
+        connection = uow.connections.get_kept(id_)
+        if connection is None or not connection.is_active:
+            yield Fault(at, "unknown_connection", "this is no active connection here")
 
 
 def _held(uow: UnitOfWork, if_match: str | None) -> ConfigHead:

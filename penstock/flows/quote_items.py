@@ -6,22 +6,24 @@ from typing import Any, Final
 from penstock.calculation import Basket, Calculation, Goods
 from penstock.checks import check_country, require
 from penstock.errors import Fault
-from penstock.flows.calculate_basket import calculate_basket
+from penstock.flows.calculate_basket import calculate_basket, outside_of
 from penstock.money import MAX_AMOUNT
 from penstock.places import check_place
 from penstock.ports import Work
+from penstock.quoting import Quoter
 from penstock.totals import FixedAmount, Line
 
 DEFAULT_CURRENCY: Final = "USD"
 
 
-def quote_items(work: Work, fields: Mapping[str, Any]) -> Calculation:
+def quote_items(work: Work, quoter: Quoter, fields: Mapping[str, Any]) -> Calculation:
     """Return the estimate. Raises `ValidationError` for amounts and addresses that do not fit."""
     require(_faults(fields))
     basket = _basket(fields)
     with work(read=True) as uow:
         config = uow.shipping_tax.in_force()
-    return calculate_basket(basket, config, kind="quote")
+        outside = outside_of(uow, quoter, config)
+    return calculate_basket(basket, config, kind="quote", outside=outside)
 
 
 def _basket(fields: Mapping[str, Any]) -> Basket:

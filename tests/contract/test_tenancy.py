@@ -19,6 +19,7 @@ BODIES = {
     "payments.resolve_payment": {"outcome": "failed", "evidence": "none"},
     "carts.apply_discount": {"code": "X"},
     "discounts.update_discount": {"name": "mine now"},
+    "shipping_tax.calculate": {"persist": True},
     "webhooks.update_endpoint": {"isActive": False},
     "connectors.update_connector": {"displayName": "mine now"},
 }
@@ -68,6 +69,7 @@ def rows(shop):
         "discounts": made(shop.post("/discounts", {"name": "x", "type": "percentage", "value": 5}), 201)["id"],
         "history": published(shop),
         "quote-tokens": quote_token(shop),
+        "snapshots": made(shop.post(f"/shipping-tax/carts/{cart['id']}/calculate", {"persist": True}))["snapshotId"],
         **told(shop),
     }
 

@@ -15,6 +15,9 @@ def is_for_people(case) -> bool:
     return "dashboard" in next(iter(case.operation.definition.raw.get("security", [])), {})
 
 
+SUMS = ("subtotal", "discountTotal", "shippingTotal", "taxTotal")
+
+
 class Ground:
     """Makes rows for generated requests. One count decides who gets real ids, so two runs send the same."""
 
@@ -159,7 +162,14 @@ class Ground:
 
     def _ship_and_tax(self, case):
         """Name the application, have a draft where one is needed, and show a token that is good."""
-        if "{id}" in case.operation.path:
+        path = case.operation.path
+        if "{cartId}" in path:
+            case.path_parameters = {"cartId": self.shop.cart(items=1)["id"]}
+        elif path.startswith("/shipping-tax/snapshots/"):
+            cart_id = self.shop.cart(items=1)["id"]
+            kept = self.shop.post(f"/shipping-tax/carts/{cart_id}/calculate", {"persist": True})
+            case.path_parameters = {"id": made(kept)["snapshotId"]}
+        elif "{id}" in path:
             case.path_parameters = {"id": self._published()}
         elif "{tokenId}" in case.operation.path:
             case.path_parameters = {"tokenId": self._quote_token()["id"]}
@@ -168,7 +178,11 @@ class Ground:
         if case.operation.path.endswith(("/publish", "/draft", "/validate")):
             self._draft()
             case.headers = {name: value for name, value in (case.headers or {}).items() if name.lower() != "if-match"}
+        if isinstance(case.body, dict) and "totals" in case.body:
+            self._published()
+            case.body = {"applicationId": self.shop.application_id, "totals": {**dict.fromkeys(SUMS, 0), "total": 0}}
         if isinstance(case.body, dict) and "quoteToken" in case.body:
+            case.body["applicationId"] = self.shop.application_id
             case.body["quoteToken"] = self._quote_token()["rawToken"]
             case.body["discountsTotal"] = 0
 

@@ -4,7 +4,7 @@ import random
 from dataclasses import replace
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from penstock.config_rules import canonical_config, config_faults
@@ -147,6 +147,7 @@ def tables(draw):
 localities = st.builds(Locality, codes, states, st.sampled_from([None, "10001", "10117", "H2X1Y4"]))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # the first address data is read from a file
 @given(tables(), localities, words, st.randoms())
 def test_the_order_of_the_table_decides_nothing_and_each_priority_applies_once(raw, place, word, dice):
     given = list(table(*raw))

@@ -1,0 +1,219 @@
+"""Take totals that another system worked out, hold them against each other and the cart, and mirror them there."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from penstock.calculation import Basket, Calculation, Goods
+from penstock.cart import Cart, ShippingSelection, TaxLine
+from penstock.checks import require
+from penstock.errors import Fault
+from penstock.flows.calculate_basket import calculate_basket
+from penstock.flows.calculate_cart import basket_of
+from penstock.flows.change_cart import locked_cart
+from penstock.ids import new_id
+from penstock.ports import UnitOfWork
+from penstock.shipping_tax import Config, Shipping, Taxing
+from penstock.snapshot import Calculated, Snapshot
+from penstock.tax_errors import ExternalSnapshotNotAllowed, StoreNotFound
+from penstock.totals import SHIPPING, GivenTax, Line, Rate, Totals, allocate
+from penstock.zone_rates import Offer
+
+Render = Callable[[Calculation, str], dict[str, Any]]
+_DEFAULT_CURRENCY: Final = "USD"
+_ALL: Final = "all"
+"""The id of the one line that stands for everything where there is no cart."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Handed:
+    """What another system hands in. ``totals`` are its own sums, ``total`` its own total, in minor units."""
+
+    application_id: str
+    totals: Totals
+    total: int
+    currency: str | None = None
+    cart_id: str | None = None
+    session_ref: str | None = None
+    order_id: str | None = None
+    shipping: Mapping[str, Any] | None = None
+    tax_lines: Sequence[Mapping[str, Any]] | None = None
+    source: str = "external"
+    principal_id: str | None = None
+
+
+def take_snapshot(uow: UnitOfWork, handed: Handed, render: Render) -> dict[str, Any]:
+    """Keep the totals, mirror them onto the cart if one is named, and return the answer that ``render`` makes.
+
+    Raises `StoreNotFound`, `ExternalSnapshotNotAllowed` where neither axis is in the mode ``byo``, `CartNotFound`,
+    `CartNotOpen`, and `ValidationError` for totals that do not add up, or do not fit the cart.
+    """
+    if handed.application_id != uow.scope.application_id:
+        raise StoreNotFound
+    config = uow.shipping_tax.in_force()
+    if not config.takes_snapshots:
+        raise ExternalSnapshotNotAllowed
+    require([*_sums(handed), *_references(uow, handed)])
+    snapshot_id = new_id()
+    cart = None if handed.cart_id is None else locked_cart(uow, handed.cart_id)
+    if cart is None:
+        calculation = _alone(handed, config)
+    else:
+        _mirror(uow, cart, handed, config, snapshot_id)
+        calculation = calculate_basket(basket_of(cart, None), _by_others(config), kind="external")
+    answer = render(calculation, snapshot_id)
+    uow.calculations.add(
+        Snapshot(
+            id=snapshot_id,
+            kind=calculation.kind,
+            status=calculation.status,
+            body=answer,
+            created_at=uow.now,
+            created_by=handed.principal_id,
+            cart_id=handed.cart_id,
+            session_ref=handed.session_ref,
+            order_id=handed.order_id,
+        )
+    )
+    return answer
+
+
+def _by_others(config: Config) -> Config:
+    """Return the configuration with both axes left to others: nothing is worked out here."""
+    return replace(config, shipping=Shipping(mode="byo"), tax=Taxing(mode="byo"))
+
+
+def _sums(handed: Handed) -> Iterator[Fault]:
+    totals = handed.totals
+    if totals.total != handed.total:
+        message = f"subtotal - discountTotal + shippingTotal + taxTotal is {totals.total}"
+        yield Fault("/totals/total", "inconsistent", message, handed.total)
+    if handed.shipping is not None and handed.shipping["rateAmount"] != totals.shipping_total:
+        yield Fault("/selectedShipping/rateAmount", "inconsistent", f"totals say {totals.shipping_total}")
+    if handed.shipping is None and totals.shipping_total and handed.cart_id is not None:
+        yield Fault("/selectedShipping", "required", "say what was selected, where shipping costs something")
+    if totals.discount_total > totals.subtotal:
+        yield Fault("/totals/discountTotal", "inconsistent", "the discount is larger than the subtotal")
+    if handed.tax_lines is None:
+        return
+    told = sum(line["amount"] for line in handed.tax_lines)
+    if told != totals.tax_total:
+        yield Fault("/taxLines", "inconsistent", f"they sum to {told}, and taxTotal is {totals.tax_total}")
+    currencies = {line.get("currency", handed.currency) for line in handed.tax_lines} - {None}
+    if len(currencies | ({handed.currency} - {None})) > 1:
+        yield Fault("/taxLines", "currency_mismatch", "all amounts are in one currency")
+
+
+def _references(uow: UnitOfWork, handed: Handed) -> Iterator[Fault]:
+    if handed.session_ref is not None and uow.sessions.get(handed.session_ref) is None:
+        yield Fault("/checkoutSessionId", "unknown_session", "this credential knows no session with this id")
+    if handed.order_id is not None and uow.orders.shown(handed.order_id) is None:
+        yield Fault("/orderId", "unknown_order", "this credential knows no order with this id")
+
+
+def _mirror(uow: UnitOfWork, cart: Cart, handed: Handed, config: Config, snapshot_id: str) -> None:
+    """Put the handed-in axes on the cart, and refuse everything with which its totals would not be those handed in."""
+    require(_cart_faults(cart, handed, config))
+    has_taxes = config.tax.mode == "byo"
+    cart.take_calculation(
+        Calculated(snapshot_id=snapshot_id, is_final=False, has_taxes=has_taxes),
+        shipping=_selection(cart, handed) if config.shipping.mode == "byo" else cart.shipping,
+        tax_lines=_tax_lines(cart, handed) if has_taxes else cart.tax_lines,
+        now=uow.now,
+    )
+    if cart.totals != handed.totals:
+        require([Fault("/totals", "inconsistent", f"with these the cart's total would be {cart.totals.total}")])
+    uow.carts.save(cart)
+
+
+def _cart_faults(cart: Cart, handed: Handed, config: Config) -> Iterator[Fault]:
+    now, told = cart.totals, handed.totals
+    if handed.currency is not None and handed.currency != cart.currency:
+        yield Fault("/currency", "currency_mismatch", f"the cart's currency is {cart.currency}")
+    kept = {"subtotal": (now.subtotal, told.subtotal), "discountTotal": (now.discount_total, told.discount_total)}
+    if config.shipping.mode != "byo":
+        kept["shippingTotal"] = (now.shipping_total, told.shipping_total)
+    if config.tax.mode != "byo":
+        kept["taxTotal"] = (now.tax_total, told.tax_total)
+    for name, (has, given) in kept.items():
+        if has != given:
+            yield Fault(f"/totals/{name}", "inconsistent", f"the cart's is {has}", given)
+    known = {item.id for item in cart.items}
+    for index, line in enumerate(handed.tax_lines or ()):
+        if line.get("lineItemId") is not None and line["lineItemId"] not in known:
+            yield Fault(f"/taxLines/{index}/lineItemId", "unknown_line_item", "no line of this cart has this id")
+    if told.tax_total and handed.tax_lines is None and not _nets(cart, handed):
+        yield Fault("/taxLines", "required", "say what is taxed, where nothing costs anything")
+
+
+def _selection(cart: Cart, handed: Handed) -> ShippingSelection | None:
+    given = handed.shipping
+    if given is None:
+        return None
+    return ShippingSelection(
+        method_id=given["methodId"],
+        display_name=given["displayName"],
+        rate_amount=given["rateAmount"],
+        currency=cart.currency,
+        carrier=given.get("carrier"),
+        service_code=given.get("serviceCode"),
+        estimated_delivery_days=given.get("estimatedDeliveryDays"),
+    )
+
+
+def _nets(cart: Cart, handed: Handed) -> dict[str, int]:
+    nets = {part.id: part.net for part in cart.breakdown().lines} | {SHIPPING: handed.totals.shipping_total}
+    return {part: net for part, net in nets.items() if net}
+
+
+def _tax_lines(cart: Cart, handed: Handed) -> list[TaxLine]:
+    """Return the tax lines as they were given; without any, the tax is shared out by what the parts cost."""
+    if handed.tax_lines is not None:
+        return [
+            TaxLine(
+                line_item_id=line.get("lineItemId") or SHIPPING,
+                jurisdiction_code=line["jurisdictionCode"],
+                jurisdiction_name=line.get("jurisdictionName"),
+                tax_type=line["taxType"],
+                rate=line["rate"],
+                amount=line["amount"],
+                currency=cart.currency,
+            )
+            for line in handed.tax_lines
+        ]
+    shares = allocate(handed.totals.tax_total, _nets(cart, handed))
+    return [
+        TaxLine(
+            line_item_id=part,
+            jurisdiction_code=handed.source,
+            tax_type="other",
+            rate=0,
+            amount=amount,
+            currency=cart.currency,
+        )
+        for part, amount in shares.items()
+        if amount
+    ]
+
+
+def _alone(handed: Handed, config: Config) -> Calculation:
+    """Return handed-in totals without a cart as a calculation of one line."""
+    totals = handed.totals
+    line = Line(id=_ALL, unit_price=totals.subtotal, quantity=1, own_discount=totals.discount_total)
+    rate = Rate(id=handed.source, name=handed.source, ppm=0, jurisdiction=handed.source, tax_type="other")
+    shipping = Offer(
+        id=(handed.shipping or {}).get("methodId", SHIPPING),
+        name=(handed.shipping or {}).get("displayName", handed.source),
+        type="selected",
+        amount=totals.shipping_total,
+        currency=handed.currency or _DEFAULT_CURRENCY,
+        source=handed.source,
+        rule="it was handed in",
+    )
+    basket = Basket(
+        currency=handed.currency or _DEFAULT_CURRENCY,
+        goods=[Goods(line=line, ref=_ALL, name="Everything", is_shipped=bool(totals.shipping_total))],
+        own_shipping=shipping,
+        own_taxes=[GivenTax(part_id=_ALL, rate=rate, amount=totals.tax_total)] if totals.tax_total else [],
+    )
+    return calculate_basket(basket, _by_others(config), kind="external")
