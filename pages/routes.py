@@ -12,6 +12,7 @@ from pages.guides import guide_page
 from pages.operate import operate_pages
 from pages.reference import Reference
 from pages.response import Route
+from pages.total import total_page
 
 
 def routes(house: House, document: Mapping[str, Any]) -> list[Route]:
@@ -28,6 +29,7 @@ def routes(house: House, document: Mapping[str, Any]) -> list[Route]:
         ("GET", "/docs/events", reference.events),
         ("GET", "/docs/events/{type}", reference.event),
         ("GET", "/docs/scopes", reference.scopes),
+        ("GET", "/docs/total", total_page),
         ("GET", "/docs/guides", guide_page),
         ("GET", "/docs/guides/{name}", guide_page),
         ("GET", "/docs/guides/{folder}/{name}", guide_page),

@@ -14,7 +14,9 @@ from pages.guides import DOCS
 from pages.response import PageRequest
 from pages.summary import brand
 from pages.tokens import CHOICES
+from pages.total import example
 from penstock import catalogue
+from penstock.explanation import explain
 from penstock.ids import new_session_id
 from penstock.tenant import EmbedConfig
 from tests.shop import ADDRESS, made
@@ -28,6 +30,7 @@ READING = (
     "/docs/events",
     "/docs/events/payment.captured",
     "/docs/scopes",
+    "/docs/total",
     "/docs/guides",
     "/docs/guides/checkout",
 )
@@ -449,3 +452,15 @@ def test_a_buyer_comes_back_with_the_session_s_id(url, back):
 
 def test_every_token_that_the_page_offers_is_one_of_the_sandbox_s():
     assert [one.value for one in CHOICES if not is_behaviour(one.value.removeprefix("tok_sandbox_"))] == []
+
+
+def test_the_page_of_one_total_shows_every_rate_rule_and_rounding_and_adds_up(shop):
+    text = page(shop, "/docs/total").text
+    told = explain(example())
+    for tax in (tax for part in [*told["lines"], told["shipping"]] for tax in part["taxes"]):
+        assert tax["rateId"] in text
+        assert f"of {tax['base']} is {tax['exact']}" in text
+    assert told["sum"] in text
+    parts = [part["total"] for part in [*told["lines"], told["shipping"]]]
+    assert sum(parts) == example().breakdown.total
+    assert {"up", "down"} <= {tax["rounded"] for part in told["lines"] for tax in part["taxes"]}, "it shows both ways"

@@ -78,7 +78,9 @@ def test_no_link_of_the_documentation_is_dead(tab, shop):
     assert len(seen) > 10
 
 
-@pytest.mark.parametrize("path", ["/", "/docs/errors", "/docs/events", "/docs/scopes", "/docs/guides/checkout"])
+@pytest.mark.parametrize(
+    "path", ["/", "/docs/errors", "/docs/events", "/docs/scopes", "/docs/total", "/docs/guides/checkout"]
+)
 @pytest.mark.parametrize("width", [360, 1280])
 def test_no_page_is_wider_than_its_screen(tab, path, width):
     tab.page.set_viewport_size({"width": width, "height": 800})
