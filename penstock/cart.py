@@ -26,19 +26,9 @@ from penstock.snapshot import Calculated
 from penstock.totals import SHIPPING, Breakdown, Totals, with_given_taxes
 
 __all__ = [
-    "ABANDON",
-    "FIRST_LOOK",
-    "IDLE",
-    "LIFETIME",
-    "MAX_LINES",
-    "Address",
-    "Cart",
-    "CartStatus",
-    "LineItem",
-    "ShippingSelection",
-    "TaxLine",
-    "new_cart",
-]
+    "ABANDON", "FIRST_LOOK", "IDLE", "LIFETIME", "MAX_LINES", "Address", "Cart", "CartStatus",
+    "LineItem", "ShippingSelection", "TaxLine", "new_cart",
+]  # fmt: skip
 
 Address = Mapping[str, str]
 MAX_LINES = 500

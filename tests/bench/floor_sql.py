@@ -29,6 +29,7 @@ CART = [
     "sequence",
     "created_at",
     "updated_at",
+    "calculated",
 ]
 ITEM = [
     "id",
@@ -42,6 +43,8 @@ ITEM = [
     "description",
     "image_url",
     "requires_shipping",
+    "tax_category",
+    "weight_grams",
     "metadata",
     "position",
 ]
@@ -140,6 +143,16 @@ BY_KEY = sql(
     "JOIN workspaces w ON w.id = k.workspace_id "
     "WHERE k.digest = %s AND k.revoked_at IS NULL AND e.archived_at IS NULL"
 )
+BY_QUOTE_TOKEN = sql(
+    "SELECT q.id, q.workspace_id, q.environment_id, q.application_id, q.expires_at, c.allowed_origins, e.slug, "
+    "e.is_production, w.lifecycle_stage, w.billing_status, w.is_partner, w.trial_ends_at, w.has_payment_method "
+    "FROM quote_tokens q JOIN environments e ON e.id = q.environment_id JOIN workspaces w ON w.id = q.workspace_id "
+    "LEFT JOIN embed_configs c ON c.workspace_id = q.workspace_id AND c.environment_id = q.environment_id "
+    "AND c.application_id = q.application_id "
+    "WHERE q.digest = %s AND q.application_id = %s AND q.revoked_at IS NULL AND e.archived_at IS NULL"
+)
+CONFIG_HEAD = sql(f"SELECT number, version_id FROM shipping_tax_configs WHERE {MINE}")
+CONFIG = sql(f"SELECT body FROM shipping_tax_versions WHERE id = %s AND {MINE}")
 GET_CART = with_children("carts", CART, "cart_items", ITEM, "cart_id")
 GET_ORDER = with_children("orders", ORDER, "order_lines", LINE, "order_id")
 LOCK_CART = sql(f"SELECT {', '.join(CART)} FROM carts WHERE id = %s AND {MINE} FOR UPDATE")

@@ -37,11 +37,22 @@ class Operation:
         }
 
 
-def operations(application: str) -> list[Operation]:
-    """Return the hot operations for one application."""
+QUOTED = {
+    "currency": "EUR",
+    "items": [{"id": "MUG", "subtotalAmount": 2598, "quantity": 2}, {"id": "NOVEL", "subtotalAmount": 1490, "taxCategory": "books"}],
+    "discountsTotal": 500,
+    "selectedShippingMethodId": "dhl",
+    "addresses": {"shipping": {"countryCode": "DE", "postalCode": "80331", "city": "München"}},
+}  # fmt: skip
+"""The basket of the quotes: two lines, a discount, shipping, and two rates."""
+
+
+def operations(application: str, quote_token: str = "") -> list[Operation]:
+    """Return the hot operations for one application, and the estimate that a storefront asks for with a token."""
     cart = {"applicationId": application, "currency": "EUR", "metadata": {"visit": "{n}"}}
     address = {"shippingAddress": ADDRESS, "customerEmail": "ada@example.com"}
     session = {"applicationId": application, "externalCartId": "{n}", **URLS}
+    quote = {"applicationId": application, "quoteToken": quote_token, **QUOTED}
     return [
         Operation("get cart", "GET", "/carts/{id}", 200, fill="carts"),
         Operation("get order", "GET", "/orders/{id}", 200, fill="orders"),
@@ -51,5 +62,6 @@ def operations(application: str) -> list[Operation]:
         Operation("create cart, with key", "POST", "/carts", 201, json.dumps(cart), idempotent=True),
         Operation("update item", "PATCH", "/carts/{id}", 200, json.dumps({"quantity": 3}), fill="items"),
         Operation("address", "PATCH", "/carts/{id}", 200, json.dumps(address), fill="carts"),
+        Operation("quote", "POST", "/shipping-tax/quotes", 200, json.dumps(quote)),
         Operation("create session", "POST", "/checkout/sessions", 201, json.dumps(session)),
     ]

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import yaml
 from rich.console import Console
 
 from tests import servers
@@ -66,6 +67,7 @@ class Site:
     application: str
     key: str
     ids: dict[str, list[str]] = field(default_factory=dict)
+    quote_token: str = ""
 
     def ask(self, server: Server, method: str, path: str, body: Any = None) -> Any:
         """Ask a server for something and return the answer's body."""
@@ -95,8 +97,18 @@ class Site:
         if "carts" not in self.ids:
             carts = [self.cart(server) for _ in range(CARTS)]
             self.ids["carts"] = [cart["id"] for cart in carts]
+            self._configure(server)
             self.ids["items"] = [f"{cart['id']}/items/{cart['lineItems'][0]['id']}" for cart in carts]
         self.ids["orders"] = copier.sample(500)
+
+    def _configure(self, server: Server) -> None:
+        """Publish the configuration of the examples, and make a quote token."""
+        examples = yaml.safe_load((ROOT / "spec" / "components" / "examples" / "shipping_tax.yaml").read_text())
+        config = examples["ShippingTaxConfig"]["value"]
+        self.ask(server, "PUT", "/shipping-tax/config/draft", {**config, "tax": {**config["tax"], "mode": "builtin"}})
+        self.ask(server, "POST", "/shipping-tax/config/publish")
+        wanted = {"applicationId": self.application, "name": "Bench"}
+        self.quote_token = self.ask(server, "POST", "/shipping-tax/quote-tokens", wanted)["rawToken"]
 
 
 @contextmanager
@@ -143,7 +155,7 @@ def against_floor(plan: Plan) -> list[Row]:
 
 
 def _chosen(plan: Plan, at: Site) -> list[Operation]:
-    return [each for each in operations(at.application) if plan.operations in each.name]
+    return [each for each in operations(at.application, at.quote_token) if plan.operations in each.name]
 
 
 def _assert_same(at: Site, operation: Operation, ours: Server, floor: Server) -> None:
