@@ -15,8 +15,11 @@ from storage.outgoing import Letter
 PLACES: Final = 8
 """How many tries run at the same time for one endpoint; one alone while it does not answer."""
 
-HORIZON_SECONDS: Final = 2.0
+HORIZON_SECONDS: Final = 10.0
 """A line is as long as its receiver should need this long for, by how quick it was."""
+
+MOMENT_SECONDS: Final = 2.0
+"""What a receiver takes within this long keeps this process busy; what stands behind that does not."""
 
 SHORTEST: Final = 8
 LONGEST: Final = 2000
@@ -26,9 +29,10 @@ STALE_SECONDS: Final = 45.0
 FRESH_SECONDS: Final = 0.25
 """A delivery that was read longer ago is read anew before it is tried: its endpoint may have changed meanwhile."""
 
-READ_AHEAD_SECONDS: Final = 0.1
+READ_AHEAD_SECONDS: Final = 0.2
+LEAST_READ: Final = 2 * PLACES
 MOST_READ: Final = 64
-"""How many deliveries are read at once: what is tried within this time, and no more than so many."""
+"""How many deliveries are read at once: what is tried within this time, within these bounds."""
 
 _FIRST_GUESS: Final = 0.05
 _SHARE_OF_NEW: Final = 0.2
@@ -71,6 +75,11 @@ class Line:
         return len(self.waiting) + len(self.ready)
 
     @property
+    def busy(self) -> int:
+        """How many of them will be tried in a moment. None of a receiver that hangs."""
+        return min(self.length, int(MOMENT_SECONDS / self.pace))
+
+    @property
     def is_full(self) -> bool:
         """Whether no more may stand in line."""
         return self.length >= min(max(int(HORIZON_SECONDS / self.pace), SHORTEST), LONGEST)
@@ -94,7 +103,7 @@ class Line:
     def to_read(self, now: float) -> list[DueRow]:
         """Take out of the line what should be read now; what stood there too long is left out."""
         rows: list[DueRow] = []
-        wanted = min(max(int(READ_AHEAD_SECONDS / self.pace), 1), MOST_READ)
+        wanted = min(max(int(READ_AHEAD_SECONDS / self.pace), LEAST_READ), MOST_READ)
         if self.is_reading or 2 * len(self.ready) >= wanted:
             return rows
         while self.waiting and len(rows) < wanted:

@@ -113,7 +113,7 @@ class Post:
     @property
     def has_plenty(self) -> bool:
         """Whether there is enough to do here for a moment. Asked from any thread."""
-        return sum(line.length for line in list(self._lines.values())) >= PLENTY
+        return sum(line.busy for line in list(self._lines.values())) >= PLENTY
 
     def take(self, rows: Sequence[DueRow]) -> None:
         """Take claimed rows and return at once. Called from any thread."""

@@ -1,4 +1,4 @@
-"""Part e: how fast events are delivered. ``python -m tests.bench.deliveries``
+"""Part g: how fast events are delivered. ``python -m tests.bench.deliveries``
 
 Deliveries a second with one and two workers, beside a bare httpx loop that posts the same bodies, signed the same way,
 to the same receiver, eight at a time; in turns, in the same run. How long a commit takes to be heard of. How many due

@@ -27,7 +27,7 @@ def settled(seconds, *, is_answered=True):
     return line
 
 
-@pytest.mark.parametrize(("seconds", "length"), [(0.001, LONGEST), (0.05, 320), (1.0, 16), (10.0, SHORTEST)])
+@pytest.mark.parametrize(("seconds", "length"), [(0.001, LONGEST), (0.05, 1600), (1.0, 80), (10.0, SHORTEST)])
 def test_a_quick_receiver_has_a_long_line_and_a_slow_one_a_short_one(seconds, length):
     assert filled(settled(seconds)).length == pytest.approx(length, rel=0.01)
 
@@ -45,8 +45,14 @@ def test_who_finds_no_place_comes_back_when_its_turn_is_near():
     assert waits[:3] == pytest.approx([90, 100, 110], rel=0.01)
     assert waits[-1] == MOST.total_seconds()
     assert not line.is_over(1.0)
-    quick = filled(settled(0.01))
-    assert quick.turn(0.0, least=LEAST, most=MOST) == pytest.approx(LEAST, abs=timedelta(seconds=0.01))
+    quick = filled(settled(0.001))
+    assert quick.turn(0.0, least=LEAST, most=MOST) == LEAST
+
+
+def test_a_receiver_that_hangs_keeps_nobody_busy():
+    assert filled(settled(10.0, is_answered=False)).busy == 0
+    assert filled(settled(0.05)).busy == 320
+    assert Line().busy == 0
 
 
 def test_what_is_read_is_tried_at_once_or_read_anew():
