@@ -244,7 +244,7 @@ def allocate(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
         return dict.fromkeys(weights, 0)
     shares = {key: divmod(amount * weight, whole) for key, weight in weights.items()}
     rest = amount - sum(floor for floor, _ in shares.values())
-    first = sorted(shares, key=lambda key: (-shares[key][1], key))[:rest]
+    first = set(sorted(shares, key=lambda key: (-shares[key][1], key))[:rest])
     return {key: floor + (key in first) for key, (floor, _) in shares.items()}
 
 
@@ -376,5 +376,5 @@ def _by_invoice(exact: Mapping[str, Sequence[_Exact]], ties: Ties) -> dict[str, 
 def _shared(taxes: Mapping[str, Fraction], ties: Ties) -> dict[str, int]:
     floors = {key: tax.numerator // tax.denominator for key, tax in taxes.items()}
     rest = to_unit(sum(taxes.values(), Fraction(0)), ties) - sum(floors.values())
-    first = sorted(taxes, key=lambda key: (floors[key] - taxes[key], key))[:rest]
+    first = set(sorted(taxes, key=lambda key: (floors[key] - taxes[key], key))[:rest])
     return {key: floor + (key in first) for key, floor in floors.items()}

@@ -1,4 +1,4 @@
-"""Part e: how long it takes to calculate a cart of 1 to 1,000 lines. ``python -m tests.bench.totals``
+"""Part g: how long it takes to calculate a cart of 1 to 1,000 lines. ``python -m tests.bench.totals``
 
 The same random lines are calculated in four ways: bare, with a percentage off, with tax amounts from elsewhere, and with two
 compounded rates and the percentage. The last column is the dearest way for one line, and has to stay as it is.
