@@ -7,6 +7,7 @@ import orjson
 from bootstrap import House
 from handlers.wire import Json, endpoint_out, snake_in
 from penstock.caller import Caller
+from penstock.clock import Clock
 from penstock.errors import NotFound
 from penstock.flows.change_endpoint import change_endpoint, held_endpoint
 from penstock.flows.create_endpoint import create_endpoint as create
@@ -50,9 +51,9 @@ def test_endpoint(uow: UnitOfWork, id_: str, body: Json | None) -> Json:
     return delivery_out(queue_test(uow, endpoint, (body or {}).get("eventType", "payment.captured")))
 
 
-def rotate_secret(uow: UnitOfWork, id_: str, body: Json | None) -> Json:
+def rotate_secret(uow: UnitOfWork, clock: Clock, id_: str, body: Json | None) -> Json:
     endpoint = held_endpoint(uow, id_)
-    endpoint.rotate(new_secret(), uow.now, overlap_seconds=(body or {}).get("overlapSeconds", 0))
+    endpoint.rotate(new_secret(), clock.now(), overlap_seconds=(body or {}).get("overlapSeconds", 0))
     uow.webhooks.save_endpoint(endpoint)
     return {**endpoint_out(endpoint), "signingSecret": endpoint.secret}
 

@@ -3,7 +3,7 @@
 The one rule: an effect and its row's end are committed together, so that work done twice is an effect had once.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Final, Protocol
@@ -70,7 +70,7 @@ class Runner:
     def __init__(self, rooms: Rooms, rows: DueRows) -> None:
         self._rooms = rooms
         self._rows = rows
-        self._kinds: Mapping[str, Callable[[DueRow], None]] = {
+        self._kinds: dict[str, Callable[[DueRow], None]] = {
             RECONCILE: self._reconcile_payment,
             RECONCILE_STEP: self._reconcile_follow_up,
             RETURN_STRAY: self._return_stray,
@@ -81,6 +81,10 @@ class Runner:
             FOLLOW: self._follow_message,
         }
 
+    def learn(self, kind: str, work: Callable[[DueRow], None]) -> None:
+        """Have rows of another kind done by ``work``."""
+        self._kinds[kind] = work
+
     def run_due(self, row_id: str, attempt: int) -> None:
         """Do what the row asks for, unless it is done or another claim has it. Never raises for the row's sake."""
         row = self._rows.read(row_id, attempt)
@@ -89,14 +93,14 @@ class Runner:
         work = self._kinds.get(row.kind)
         if work is None:
             _log.error("due_row_of_unknown_kind", kind=row.kind, row_id=row.id)
-            self._rows.put_off(row, self._rooms.clock.now() + UNKNOWN_KIND_RETRY)
+            self._rows.retry(row, self._rooms.clock.now() + UNKNOWN_KIND_RETRY)
             return
         try:
             work(row)
         except Exception:  # noqa: BLE001  one row's failure is its own: it is tried again, and the worker goes on
             run_at = self._rooms.clock.now() + backoff(row.attempt)
             _log.exception("due_row_failed", kind=row.kind, row_id=row.id, attempt=row.attempt, run_at=run_at)
-            self._rows.put_off(row, run_at)
+            self._rows.retry(row, run_at)
 
     def _expire_session(self, row: DueRow) -> None:
         with self._rooms.work(row.scope) as uow:
@@ -133,7 +137,7 @@ class Runner:
         work = partial(self._rooms.work, row.scope)
         payment = reconcile_payment(work, self._rooms.cascade, row.object_id)
         if payment is not None and payment.is_open:
-            now = self._rooms.clock.now()
+            now = row.scope.stands_at or self._rooms.clock.now()
             run_at = next_look(row.attempt, since=payment.attempts[-1].started_at, now=now)
             if run_at is not None:
                 self._rows.put_off(row, run_at)
@@ -146,7 +150,8 @@ class Runner:
         work = partial(self._rooms.work, row.scope)
         step = reconcile_follow_up(work, self._rooms.cascade, row.object_id)
         if step is not None and step.is_open:
-            run_at = next_look(row.attempt, since=step.started_at, now=self._rooms.clock.now())
+            now = row.scope.stands_at or self._rooms.clock.now()
+            run_at = next_look(row.attempt, since=step.started_at, now=now)
             if run_at is not None:
                 self._rows.put_off(row, run_at)
                 return

@@ -11,8 +11,10 @@ import httpx
 from bootstrap import House
 from connectors.egress import Policy, client
 from jobs.actors import Rooms, Runner, declare
+from jobs.clockwork import Clockwork
 from jobs.post import Post, Watch
 from jobs.relay import Chore, DueRows, Relay
+from penstock.standing import ADVANCE
 from storage.database import Database
 from storage.due import DueTable
 from storage.idempotency import sweep
@@ -45,7 +47,11 @@ class Crew:
         self._broker = broker
         self._worker = dramatiq.Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
         self._post = Post(outgoing, rooms.clock, http, watch)
-        send = declare(broker, Runner(rooms, rows), self._post.take)
+        runner = Runner(rooms, rows)
+        post, hand_on = self._post.take, outgoing.hand_on
+        clockwork = Clockwork(rooms.work, rooms.clock, rows, hand_on=hand_on, run=runner.run_due, post=post)
+        runner.learn(ADVANCE, clockwork.move)
+        send = declare(broker, runner, post)
         self._relay = Relay(
             rows,
             send,

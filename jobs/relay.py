@@ -51,8 +51,16 @@ class DueRows(Protocol):
         """Return the row if this claim is its last one and it is not done."""
         ...
 
+    def claim_there(self, environment_id: str, now: datetime, *, limit: int, lease: timedelta) -> Sequence[DueRow]:
+        """Claim what is due in one environment by its test clock, in the order of its moments."""
+        ...
+
     def put_off(self, row: DueRow, run_at: datetime) -> bool:
-        """Give the row back until ``run_at``. False if it is done or somebody else's by now."""
+        """Give the row back until ``run_at`` by its environment's clock. False if it is done or somebody else's by now."""
+        ...
+
+    def retry(self, row: DueRow, run_at: datetime) -> bool:
+        """Give the row back until ``run_at`` by the machine's clock, after a failure of our own."""
         ...
 
 

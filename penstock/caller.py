@@ -1,6 +1,7 @@
 """Who asks, and for which tenant: every query and every permission hangs on these two values."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Literal
 
 CallerKind = Literal["secret", "publishable", "dashboard", "session", "quote", "provider", "public"]
@@ -8,11 +9,16 @@ CallerKind = Literal["secret", "publishable", "dashboard", "session", "quote", "
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """One application in one environment of one workspace: what a row belongs to. All three are UUID texts."""
+    """One application in one environment of one workspace: what a row belongs to. All three are UUID texts.
+
+    ``stands_at`` is the moment at which the environment's test clock stands; None where time is the machine's. It says
+    nothing about whose a row is, so it takes no part in comparisons.
+    """
 
     workspace_id: str
     environment_id: str
     application_id: str
+    stands_at: datetime | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,6 +39,11 @@ class StandingClock:
         return self._at
 
 
+def clock_at(stands_at: datetime | None, clock: Clock) -> Clock:
+    """Return an environment's clock: the one that stands there, or the machine's where none does."""
+    return clock if stands_at is None else StandingClock(stands_at)
+
+
 def monotonic_seconds() -> float:
     """Return seconds on a clock that never goes back, for measuring how long something took."""
     return time.monotonic()

@@ -367,7 +367,7 @@ class ServiceUnavailable(ApiError):
 
 def all_errors() -> dict[str, type[ApiError]]:
     """Return every error class that has a code, by code."""
-    for part in ("account_errors", "payment_errors", "routing_errors", "tax_errors"):
+    for part in ("account_errors", "clock_errors", "payment_errors", "routing_errors", "tax_errors"):
         import_module(f"penstock.{part}")
     found: dict[str, type[ApiError]] = {}
     queue: list[type[ApiError]] = [ApiError]

@@ -22,6 +22,7 @@ from penstock.payment import Payment, Transaction
 from penstock.provider_ports import Cascade, Mailer, Offer
 from penstock.routing_ports import Routing
 from penstock.session import CheckoutSession
+from penstock.standing import EnvironmentClock
 from penstock.tax_ports import Calculations, QuoteTokens, ShippingTax
 from penstock.tenant import ApiKey, Connection, EmbedConfig
 from penstock.webhook import Delivery, Endpoint
@@ -35,6 +36,7 @@ __all__ = [
     "Due",
     "DueRow",
     "EmbedConfigs",
+    "Environments",
     "Idempotency",
     "Incidents",
     "Keys",
@@ -277,6 +279,22 @@ class Mails(Protocol):
     def save(self, letter: Letter) -> None: ...
 
 
+class Environments(Protocol):
+    """The one environment of the scope, and its test clock."""
+
+    @property
+    def is_production(self) -> bool: ...
+    def clock(self) -> EnvironmentClock | None: ...
+    def clock_for_update(self) -> EnvironmentClock | None: ...
+    def put_clock(self, clock: EnvironmentClock) -> None: ...
+    def take_in(self, clock: EnvironmentClock) -> None: ...
+    def remove_clock(self) -> None: ...
+    def waiting(self, until: datetime) -> int: ...
+    def is_busy(self) -> bool: ...
+    def next_moment(self, until: datetime, together: str) -> tuple[datetime, datetime | None] | None: ...
+    def release(self, until: datetime) -> None: ...
+
+
 class EmbedConfigs(Protocol):
     """The one embed configuration of the scope."""
 
@@ -287,8 +305,8 @@ class EmbedConfigs(Protocol):
 class Due(Protocol):
     """What must happen later, one row for each kind and object."""
 
-    def add(self, kind: str, object_id: str, run_at: datetime) -> None:
-        """Insert, or move the row that is there."""
+    def add(self, kind: str, object_id: str, run_at: datetime, *, by_machine: bool = False) -> None:
+        """Insert, or move the row that is there. ``run_at`` is by the environment's clock unless said otherwise."""
         ...
 
     def done(self, kind: str, object_id: str) -> None: ...
@@ -363,10 +381,7 @@ class UnitOfWork(Protocol):
     @property
     def mails(self) -> Mails: ...
     @property
-    def is_production(self) -> bool:
-        """Whether the environment is production."""
-        ...
-
+    def environment(self) -> Environments: ...
     @property
     def due(self) -> Due: ...
     @property

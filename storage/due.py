@@ -1,8 +1,8 @@
 """What must happen later: one row for each kind and object, written by a scope's work and claimed by any relay."""
 
 from collections.abc import Sequence
-from datetime import datetime, timedelta
-from typing import Any
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
 
 import sqlalchemy as sa
 
@@ -11,15 +11,23 @@ from penstock.ids import new_id
 from penstock.ports import DueRow
 from storage import scoped
 from storage.database import Database
-from storage.scoped import ScopedConnection, value
+from storage.scoped import LONG_AGO, ScopedConnection, value
 from storage.statement import Statement
-from storage.tables import due
+from storage.tables import due, environments
 from storage.types import UtcDateTime, Whole
 
-_ADD = scoped.upsert(due, ["kind", "object_id"], ["run_at"])
+PARKED: Final = datetime(9000, 1, 1, tzinfo=UTC)
+"""When a row is due by the machine's clock that waits for a test clock to come so far: never."""
+
+_ADD = scoped.upsert(due, ["kind", "object_id"], ["run_at", "waits_until"])
 _DONE = Statement(scoped.delete(due).where(due.c.kind == value(due.c.kind), due.c.object_id == value(due.c.object_id)))
 _HURRY = Statement(
     scoped.update(due, ["run_at"]).where(due.c.kind == value(due.c.kind), due.c.run_at > value(due.c.run_at))
+)
+_HURRY_THERE = Statement(
+    scoped.update(due, ["run_at", "waits_until"]).where(
+        due.c.kind == value(due.c.kind), due.c.waits_until > value(due.c.waits_until)
+    )
 )
 
 # A relay serves every tenant: these four go across all of them, and none is reachable from a unit of work.
@@ -35,9 +43,36 @@ _CLAIM = Statement(
     .returning(*due.columns),
     across=True,
 )
-_READ = Statement(sa.select(*due.columns).where(_is_this_claim), across=True)
-_PUT_OFF = Statement(
+_READ = Statement(
+    sa.select(*due.columns, environments.c.clock_at)
+    .select_from(due.outerjoin(environments, environments.c.id == due.c.environment_id))
+    .where(_is_this_claim),
+    across=True,
+)
+_RETRY = Statement(
     sa.update(due).where(_is_this_claim).values(run_at=value(due.c.run_at), lease_until=None), across=True
+)
+_PUT_OFF = Statement(
+    sa.update(due)
+    .where(_is_this_claim)
+    .values(run_at=value(due.c.run_at), waits_until=value(due.c.waits_until), lease_until=None),
+    across=True,
+)
+_of_environment = due.c.environment_id == value(due.c.environment_id)
+_CLAIM_THERE = Statement(
+    sa.update(due)
+    .where(
+        due.c.id.in_(
+            sa.select(due.c.id)
+            .where(_of_environment, due.c.waits_until.is_not(None), _is_claimable)
+            .order_by(due.c.waits_until)
+            .limit(sa.bindparam("limit", type_=Whole()))
+            .with_for_update(skip_locked=True)
+        )
+    )
+    .values(lease_until=value(due.c.lease_until), attempts=due.c.attempts + 1)
+    .returning(*due.columns),
+    across=True,
 )
 
 
@@ -47,13 +82,19 @@ class DueRows:
     def __init__(self, connection: ScopedConnection) -> None:
         self._connection = connection
 
-    def add(self, kind: str, object_id: str, run_at: datetime) -> None:
-        """Insert, or move the row that is there. A claim that runs keeps its number and its lease."""
+    def add(self, kind: str, object_id: str, run_at: datetime, *, by_machine: bool = False) -> None:
+        """Insert, or move the row that is there. A claim that runs keeps its number and its lease.
+
+        ``run_at`` is by the environment's clock, unless it is said to be by the machine's.
+        """
+        moments = {"run_at": run_at, "waits_until": None}
+        if not by_machine:
+            moments = moments_of(self._connection.scope, run_at, self._connection.machine_now)
         row = {
             "id": new_id(),
             "kind": kind,
             "object_id": object_id,
-            "run_at": run_at,
+            **moments,
             "lease_until": None,
             "attempts": 0,
         }
@@ -66,7 +107,11 @@ class DueRows:
 
     def hurry(self, kind: str, run_at: datetime) -> None:
         """Let every row of a kind be due at ``run_at`` if it is due only later."""
-        self._connection.put(_HURRY, {"kind": kind, "run_at": run_at})
+        if self._connection.scope.stands_at is None:
+            self._connection.put(_HURRY, {"kind": kind, "run_at": run_at})
+        else:
+            moments = moments_of(self._connection.scope, run_at, self._connection.machine_now)
+            self._connection.put(_HURRY_THERE, {"kind": kind, **moments})
         self._connection.has_news = True
 
 
@@ -91,12 +136,35 @@ class DueTable:
             row = connection.row(_READ, {"id": row_id, "attempts": attempt})
         return None if row is None else _from_row(row)
 
-    def put_off(self, row: DueRow, run_at: datetime) -> bool:
-        """Give the row back until ``run_at``. False if it is done or somebody else's by now."""
+    def claim_there(self, environment_id: str, now: datetime, *, limit: int, lease: timedelta) -> Sequence[DueRow]:
+        """Claim what is due in one environment by its test clock, in the order of its moments."""
+        given = {"environment_id": environment_id, "now": now, "limit": limit, "lease_until": now + lease}
         with self._database.writing() as connection:
-            return connection.run(_PUT_OFF, {"id": row.id, "attempts": row.attempt, "run_at": run_at}) == 1
+            rows = connection.rows(_CLAIM_THERE, given)
+        return [_from_row(row) for row in sorted(rows, key=lambda row: (row.waits_until, row.id))]
+
+    def put_off(self, row: DueRow, run_at: datetime) -> bool:
+        """Give the row back until ``run_at`` by its environment's clock. False if it is done or somebody else's by now."""
+        moments = moments_of(row.scope, run_at, LONG_AGO)
+        with self._database.writing() as connection:
+            return connection.run(_PUT_OFF, {"id": row.id, "attempts": row.attempt, **moments}) == 1
+
+    def retry(self, row: DueRow, run_at: datetime) -> bool:
+        """Give the row back until ``run_at`` by the machine's clock, after a failure of our own."""
+        with self._database.writing() as connection:
+            return connection.run(_RETRY, {"id": row.id, "attempts": row.attempt, "run_at": run_at}) == 1
+
+
+def moments_of(scope: Scope, moment: datetime, machine_now: datetime) -> dict[str, datetime | None]:
+    """Return what a row keeps that is due at a moment by its environment's clock.
+
+    Where a test clock stands, the row is due for the machine now or never, and keeps its own moment beside that.
+    """
+    if scope.stands_at is None:
+        return {"run_at": moment, "waits_until": None}
+    return {"run_at": machine_now if moment <= scope.stands_at else PARKED, "waits_until": moment}
 
 
 def _from_row(row: Any) -> DueRow:
-    scope = Scope(row.workspace_id, row.environment_id, row.application_id)
+    scope = Scope(row.workspace_id, row.environment_id, row.application_id, getattr(row, "clock_at", None))
     return DueRow(row.id, scope, row.kind, row.object_id, row.run_at, row.attempts)

@@ -48,6 +48,7 @@ _SESSION_ID: Final = re.compile(r"cs_[0-9A-Za-z]{32}")
 _TENANT: Final = (
     environments.c.slug,
     environments.c.is_production,
+    environments.c.clock_at,
     workspaces.c.lifecycle_stage,
     workspaces.c.billing_status,
     workspaces.c.is_partner,
@@ -332,7 +333,7 @@ def _standing(row: Any, now: datetime) -> Standing:
 
 
 def _caller(row: Any, standing: Standing, *, kind: CallerKind, **rights: frozenset[str]) -> Caller:
-    scope = Scope(row.workspace_id, row.environment_id, row.application_id)
+    scope = Scope(row.workspace_id, row.environment_id, row.application_id, row.clock_at)
     return Caller(scope, kind, row.id, row.slug, row.is_production, standing, **rights)
 
 

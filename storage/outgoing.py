@@ -5,7 +5,7 @@ Each call is a transaction of its own. Nothing here waits for a receiver.
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import astuple, dataclass, field
+from dataclasses import astuple, dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final, TypeVar
 
@@ -18,12 +18,12 @@ from penstock.ids import new_id
 from penstock.ports import DueRow
 from penstock.webhook import Answer, Delivery, DeliveryStatus, Endpoint, settle_endpoint
 from storage import scoped
-from storage.database import Database
-from storage.due import DueRows
+from storage.database import Connection, Database
+from storage.due import DueRows, moments_of
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
 from storage.stream import EventRows, message_of
-from storage.tables import due, events
+from storage.tables import due, environments, events
 from storage.types import Whole
 from storage.vault import Vault
 from storage.webhooks import WebhookRows
@@ -48,6 +48,12 @@ _OURS = Statement(
 _AGAIN = Statement(
     scoped.update(due, ["run_at", "lease_until"]).where(scoped.by_id(due), due.c.attempts == value(due.c.attempts)),
 )
+_LATER = Statement(
+    scoped.update(due, ["run_at", "waits_until", "lease_until"]).where(
+        scoped.by_id(due), due.c.attempts == value(due.c.attempts)
+    ),
+)
+_CLOCK = Statement(sa.select(environments.c.clock_at).where(environments.c.id == value(environments.c.id)), across=True)
 _OLDEST = Statement(
     sa.select(events.c.created_at).where(events.c.dispatched_at.is_(None)).order_by(events.c.created_at).limit(1),
     across=True,
@@ -95,7 +101,8 @@ class Outgoing:
             rows = connection.rows(_WAITING, {"limit": limit})
             # Streams are locked in one order, whoever hands on, so that no two relays wait for each other.
             for scope, own in _by_scope(rows, _scope_of):
-                self._hand_on(ScopedConnection(connection, scope), own, now)
+                there = _there(connection, scope)
+                self._hand_on(ScopedConnection(connection, there, now), own, there.stands_at or now)
         return len(rows)
 
     def load(self, rows: Sequence[DueRow], now: datetime) -> list[Letter]:
@@ -104,10 +111,12 @@ class Outgoing:
         over: list[tuple[DueRow, Delivery | None]] = []
         with self._database.reading() as connection:
             for scope, own in _by_scope(rows, lambda row: row.scope):
-                webhooks = WebhookRows(ScopedConnection(connection, scope), now, self._vault)
+                there = _there(connection, scope)
+                webhooks = WebhookRows(ScopedConnection(connection, there), now, self._vault)
                 endpoints = _Endpoints(webhooks)
-                for row, found in zip(own, webhooks.letters([each.object_id for each in own]), strict=True):
-                    made = _letter(endpoints, row, found, now)
+                for each, found in zip(own, webhooks.letters([each.object_id for each in own]), strict=True):
+                    row = replace(each, scope=there)
+                    made = _letter(endpoints, row, found, there.stands_at or now)
                     letters.append(made) if isinstance(made, Letter) else over.append((row, made))
         if over:
             self._put_away(over, now)
@@ -121,10 +130,11 @@ class Outgoing:
         with self._database.writing() as connection:
             # Rows are locked in one order, whoever records, so that no two workers wait for each other.
             for one in sorted(tried, key=lambda each: (each.letter.endpoint.id, each.letter.row.id)):
-                self._record(ScopedConnection(connection, one.letter.scope), one, now)
+                there = one.letter.scope
+                self._record(ScopedConnection(connection, there, now), one, there.stands_at or now)
 
     def put_off(self, rows: Sequence[tuple[DueRow, datetime]]) -> None:
-        """Give claimed rows back untried, each until its moment."""
+        """Give claimed rows back untried, each until its moment by the machine's clock."""
         with self._database.writing() as connection:
             for row, run_at in sorted(rows, key=lambda each: each[0].id):
                 values = {**_claim(row), "run_at": run_at, "lease_until": None}
@@ -141,7 +151,7 @@ class Outgoing:
         webhooks = WebhookRows(connection, now, self._vault)
         endpoints = webhooks.listening()
         queue = DueRows(connection)
-        first = EventRows(connection).number([row.id for row in rows], now)
+        first = EventRows(connection).number([row.id for row in rows], connection.machine_now)
         for number, row in enumerate(rows, first) if endpoints else ():
             listening = [
                 one for one in endpoints if row.type in one.enabled_events and one.created_at <= row.created_at
@@ -157,9 +167,10 @@ class Outgoing:
     def _put_away(self, over: Sequence[tuple[DueRow, Delivery | None]], now: datetime) -> None:
         with self._database.writing() as connection:
             for row, delivery in over:
-                scope = ScopedConnection(connection, row.scope)
+                scope = ScopedConnection(connection, row.scope, now)
                 if scope.run(_OURS, _claim(row)) == 1 and delivery is not None:
-                    delivery.status, delivery.finished_at, delivery.next_attempt_at = DeliveryStatus.FAILED, now, None
+                    delivery.status, delivery.finished_at = DeliveryStatus.FAILED, row.scope.stands_at or now
+                    delivery.next_attempt_at = None
                     WebhookRows(scope, now, self._vault).save_delivery(delivery)
 
     def _record(self, connection: ScopedConnection, one: Tried, now: datetime) -> None:
@@ -183,8 +194,8 @@ class Outgoing:
     def _is_ours(connection: ScopedConnection, row: DueRow, next_attempt_at: datetime | None) -> bool:
         if next_attempt_at is None:
             return connection.run(_OURS, _claim(row)) == 1
-        values = {**_claim(row), "run_at": next_attempt_at, "lease_until": None}
-        return connection.run(_AGAIN, values) == 1
+        moments = moments_of(connection.scope, next_attempt_at, connection.machine_now)
+        return connection.run(_LATER, {**_claim(row), **moments, "lease_until": None}) == 1
 
 
 def _by_scope(rows: Sequence[_Row], scope_of: Callable[[_Row], Scope]) -> list[tuple[Scope, list[_Row]]]:
@@ -192,6 +203,12 @@ def _by_scope(rows: Sequence[_Row], scope_of: Callable[[_Row], Scope]) -> list[t
     for row in rows:
         groups[scope_of(row)].append(row)
     return sorted(groups.items(), key=lambda group: astuple(group[0]))
+
+
+def _there(connection: Connection, scope: Scope) -> Scope:
+    """Return a scope with the moment at which its environment's test clock stands, if it has one."""
+    place = connection.row(_CLOCK, {"id": scope.environment_id})
+    return scope if place is None else replace(scope, stands_at=place.clock_at)
 
 
 def _scope_of(row: Any) -> Scope:

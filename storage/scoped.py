@@ -5,7 +5,8 @@ it). The unit of work fills in the three values, so a repository can neither for
 """
 
 from collections.abc import Sequence
-from typing import Any
+from datetime import datetime
+from typing import Any, Final
 
 import sqlalchemy as sa
 from sqlalchemy import BindParameter, Column, ColumnElement, FromClause, Table
@@ -15,9 +16,12 @@ from penstock.caller import Scope
 from storage.columns import SCOPE_COLUMNS
 from storage.database import Connection
 from storage.statement import Statement, Values
-from storage.types import UuidText
+from storage.types import EPOCH, UuidText
 
 _NAMES = dict(zip(SCOPE_COLUMNS, ("scope_workspace", "scope_environment", "scope_application"), strict=True))
+
+LONG_AGO: Final = EPOCH
+"""Stands for the present where nobody needs to know it: whatever is due then is due."""
 
 
 def value(column: Column[Any], name: str | None = None) -> BindParameter[Any]:
@@ -85,13 +89,15 @@ def _scope_value(name: str) -> BindParameter[Any]:
 class ScopedConnection:
     """An open block's connection, for one scope: fills in the three values and passes the rest on.
 
-    ``has_news`` says that the block wrote something that the jobs are waiting for.
+    ``has_news`` says that the block wrote something that the jobs are waiting for; ``machine_now`` is the present moment
+    by the machine's clock, which only an environment with a test clock tells from its own.
     """
 
-    __slots__ = ("_connection", "_scope", "has_news", "scope")
+    __slots__ = ("_connection", "_scope", "has_news", "machine_now", "scope")
 
-    def __init__(self, connection: Connection, scope: Scope) -> None:
+    def __init__(self, connection: Connection, scope: Scope, machine_now: datetime = LONG_AGO) -> None:
         self.scope = scope
+        self.machine_now = machine_now
         self.has_news = False
         self._connection = connection
         self._scope = {

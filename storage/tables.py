@@ -53,6 +53,9 @@ environments = table(
     column("is_production", Flag()),
     at("created_at"),
     optional("archived_at", UtcDateTime()),
+    optional("clock_at", UtcDateTime()),
+    optional("clock_target_at", UtcDateTime()),
+    optional("clock_made_at", UtcDateTime()),
     UniqueConstraint("workspace_id", "slug"),
 )
 
@@ -184,8 +187,16 @@ due = tenant_table(
     column("run_at", UtcDateTime()),
     optional("lease_until", UtcDateTime()),
     column("attempts", Whole()),
+    optional("waits_until", UtcDateTime()),
     UniqueConstraint("kind", "object_id"),
     Index("ix_due_run_at", "run_at"),
+)
+Index(
+    "ix_due_waits_until",
+    due.c.environment_id,
+    due.c.waits_until,
+    sqlite_where=due.c.waits_until.is_not(None),
+    postgresql_where=due.c.waits_until.is_not(None),
 )
 
 mails = tenant_table(

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from datetime import datetime
 from functools import cached_property
 from types import TracebackType
 
@@ -10,7 +9,6 @@ from penstock.boundary import transaction
 from penstock.caller import Scope
 from penstock.clock import Clock
 from penstock.ports import OpenWork
-from storage import environments
 from storage.calculations import CalculationRows
 from storage.carts import CartRows
 from storage.connections import ConnectionRows
@@ -19,6 +17,7 @@ from storage.database import Connection, Database
 from storage.discounts import DiscountRows
 from storage.due import DueRows
 from storage.embed_configs import EmbedConfigRows
+from storage.environments import EnvironmentRows
 from storage.idempotency import IdempotencyRows
 from storage.inbox import InboxRows
 from storage.incidents import IncidentRows
@@ -40,12 +39,12 @@ from storage.webhooks import WebhookRows
 class RowsOfWork:
     """The repositories over one open transaction, for one scope."""
 
-    def __init__(self, connection: ScopedConnection, now: datetime, cursors: Cursors, vault: Vault) -> None:
+    def __init__(self, connection: ScopedConnection, cursors: Cursors, vault: Vault) -> None:
         self._connection = connection
         self._cursors = cursors
         self._vault = vault
         self.scope = connection.scope
-        self.now = now
+        self.now = connection.scope.stands_at or connection.machine_now
         self.request_ref: str | None = None
 
     @cached_property
@@ -139,9 +138,9 @@ class RowsOfWork:
         return MailRows(self._connection)
 
     @cached_property
-    def is_production(self) -> bool:
-        """Whether the environment is production."""
-        return environments.is_production(self._connection)
+    def environment(self) -> EnvironmentRows:
+        """The environment itself, and its test clock."""
+        return EnvironmentRows(self._connection)
 
     @cached_property
     def due(self) -> DueRows:
@@ -155,8 +154,8 @@ class RowsOfWork:
 
     @cached_property
     def idempotency(self) -> IdempotencyRows:
-        """Idempotency keys."""
-        return IdempotencyRows(self._connection, self.now)
+        """Idempotency keys. They live by the machine's clock: repeats come as fast as ever."""
+        return IdempotencyRows(self._connection, self._connection.machine_now)
 
 
 class Opened:
@@ -216,7 +215,7 @@ def open_work(
     def opened(scope: Scope, *, read: bool = False) -> Opened:
         def made(connection: Connection) -> RowsOfWork:
             # A writer may have waited for its turn, so the clock is read now.
-            return RowsOfWork(ScopedConnection(connection, scope), clock.now(), cursors, vault)
+            return RowsOfWork(ScopedConnection(connection, scope, clock.now()), cursors, vault)
 
         if read:
             return Opened(database.reading(), made, None)

@@ -26,7 +26,7 @@ def abandon_cart(uow: UnitOfWork, cart_id: str) -> datetime | None:
     cart.abandon(config.idle, uow.now, recovery_url=config.recovery_url(cart.id))
     uow.carts.save(cart)
     uow.due.done(ABANDON, cart.id)
-    letter = recovery_mail(cart, config, uow.now, is_production=uow.is_production)
+    letter = recovery_mail(cart, config, uow.now, is_production=uow.environment.is_production)
     if letter is not None:
         uow.mails.add(letter)
         uow.due.add(SEND, letter.id, uow.now)

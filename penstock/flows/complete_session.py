@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from penstock.caller import Caller
-from penstock.clock import Clock
+from penstock.clock import Clock, clock_at
 from penstock.errors import DiscountInvalid, NoEligibleConnector, PaymentFailed, PaymentInProgress, SessionNotOpen
 from penstock.failpoint import failpoint
 from penstock.flows.apply_discount import drop_invalid
@@ -50,7 +50,7 @@ def complete_session(
         if isinstance(begun, Begun) and begun.route.decision.is_declined:
             raise _declined_by_rule(begun)
         if isinstance(begun, Begun):
-            return _answer(try_connectors(work, cascade, clock, begun, completion))
+            return _answer(try_connectors(work, cascade, clock_at(caller.scope.stands_at, clock), begun, completion))
         payment = _look_again(work, cascade, begun)
         if begun.is_same:
             return _answer(payment)

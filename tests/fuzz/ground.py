@@ -3,6 +3,7 @@
 from schemathesis import GenerationMode
 
 from connectors.payments import sandbox_messages
+from penstock.caller import Scope
 from tests.shop import Shop, made
 from tests.shops import hand_on
 
@@ -40,6 +41,9 @@ class Ground:
             self._place(case)
         if case.operation.path.startswith("/inbound/"):
             self._message(case)
+            return
+        if case.operation.path.startswith("/test-clock"):
+            self._clock(case)
             return
         cart = self._ship_and_tax(case) if case.operation.path.startswith("/shipping-tax/") else self._path(case)
         if isinstance(case.body, dict):
@@ -96,6 +100,16 @@ class Ground:
             opened = self.shop.post("/checkout-sessions/embed-token", {"amount": 1 + self.count, "currency": "EUR"})
             return made(opened)["checkoutSessionId"]
         return self.shop.session()["id"]
+
+    def _clock(self, case):
+        """Let a clock stand that was not moved yet, or none where one is to be made."""
+        shop = self.shop
+        with shop.house.work(Scope(shop.workspace_id, shop.environment_id, shop.application_id)) as uow:
+            uow.environment.remove_clock()
+        if case.operation.label != "POST /test-clock":
+            made(shop.post("/test-clock"), 201)
+        if isinstance(case.body, dict) and self.count % 4:
+            case.body = {"seconds": self.count}
 
     def _message(self, case):
         """Send what the sandbox would have signed."""

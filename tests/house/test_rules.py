@@ -18,6 +18,7 @@ SOURCES = sorted(
 TESTS = sorted((ROOT / "tests").rglob("*.py"))
 OPERATIONS = (
     "abandoned_carts",
+    "clocks",
     "carts",
     "checkout_sessions",
     "orders",

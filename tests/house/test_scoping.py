@@ -36,10 +36,23 @@ WRITERS = {
 """Where Core's verbs may be used, and why."""
 
 ACROSS = {
-    "storage.outgoing": {"_ANY_WAITING", "_WAITING", "_OLDEST"},
+    "storage.outgoing": {"_ANY_WAITING", "_WAITING", "_OLDEST", "_CLOCK"},
     "storage.backlog": {"_HEAPS", "_FAILING", "_EVENTS"},
-    "storage.due": {"_ANY_WAITING", "_CLAIM", "_READ", "_PUT_OFF"},
-    "storage.environments": {"_GET"},
+    "storage.due": {"_ANY_WAITING", "_CLAIM", "_CLAIM_THERE", "_READ", "_PUT_OFF", "_RETRY"},
+    "storage.environments": {
+        "_GET",
+        "_GET_FOR_UPDATE",
+        "_SET",
+        "_TAKE_IN",
+        "_LET_GO",
+        "_OPENED_NOW",
+        "_WAITING",
+        "_NEXT",
+        "_NEXT_OTHER",
+        "_RUNNING",
+        "_UNTOLD",
+        "_RELEASE",
+    },
     "storage.idempotency": {"_SWEEP"},
     "storage.inbox": {"_SWEEP"},
 }
