@@ -1,32 +1,30 @@
 """A relay and the threads that do what it announces, started and stopped together."""
 
-from collections.abc import Callable, Sequence
-from datetime import datetime
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Final, Self
 
 import dramatiq
 import httpx
+import pluggy
 
 from bootstrap import House
 from connectors.egress import Policy, client
-from jobs.actors import Rooms, Runner, declare
+from jobs.actors import UNKNOWN_KIND_RETRY, Rooms, Runner, declare
 from jobs.clockwork import Clockwork
 from jobs.post import Post, Watch
 from jobs.relay import Chore, DueRows, Relay
+from penstock.clock import Clock
+from penstock.ports import DueRow
 from penstock.standing import ADVANCE
+from plugins.listeners import has_listeners, tell
 from storage.database import Database
 from storage.due import DueTable
-from storage.idempotency import sweep
-from storage.inbox import sweep as sweep_inbox
-from storage.outgoing import BATCH, Outgoing
-from storage.rotation import purge_deleted
+from storage.outgoing import BATCH, TELL, Outgoing
+from storage.retention import CHORES, HOUSEKEEPING, ensure
 
 IDLE_MILLISECONDS: Final = 500
 """How long an idle thread sleeps between two looks at whether it should stop."""
-
-SWEPT_AT_ONCE: Final = 500
-"""How many old idempotency keys are deleted in one transaction: few enough to hold nobody up."""
 
 
 class Crew:
@@ -43,6 +41,7 @@ class Crew:
         threads: int,
         watch: Watch | None = None,
         chores: Sequence[Chore] = (),
+        more: Mapping[str, Callable[[DueRow], None]] | None = None,
     ) -> None:
         self._broker = broker
         self._worker = dramatiq.Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
@@ -50,7 +49,8 @@ class Crew:
         runner = Runner(rooms, rows)
         post, hand_on = self._post.take, outgoing.hand_on
         clockwork = Clockwork(rooms.work, rooms.clock, rows, hand_on=hand_on, run=runner.run_due, post=post)
-        runner.learn(ADVANCE, clockwork.move)
+        for kind, work in {ADVANCE: clockwork.move, **(more or {})}.items():
+            runner.learn(kind, work)
         send = declare(broker, runner, post)
         self._relay = Relay(
             rows,
@@ -87,27 +87,39 @@ class Crew:
 
 
 def crew_of(house: House, broker: dramatiq.Broker, *, threads: int, watch: Watch | None = None) -> Crew:
-    """Return the crew of a house. Its chores: forget old idempotency keys and messages, and purge what is deleted."""
-    chores: list[Chore] = [
-        partial(_forget_keys, house.database),
-        partial(purge_deleted, house.database),
-        partial(sweep_inbox, house.database),
-    ]
+    """Return the crew of a house. Whatever the house has to have done again and again is a due row like any other."""
     policy = Policy(may_loop_back=house.settings.webhook_loopback)
+    rows = DueTable(house.database)
+    listening = has_listeners(house.plugins)
+    outgoing = Outgoing(house.database, house.vault, tells=listening)
+    telling = {TELL: partial(_tell, house.plugins, outgoing)} if listening else {}
+    chore = partial(_do_chore, house.database, house.clock, rows)
     crew = Crew(
         house,
-        DueTable(house.database),
+        rows,
         broker,
-        outgoing=Outgoing(house.database, house.vault),
+        outgoing=outgoing,
         http=partial(client, policy),
         threads=threads,
         watch=watch,
-        chores=chores,
+        chores=[partial(ensure, house.database)],
+        more={HOUSEKEEPING: chore, **telling},
     )
     house.bell.listen(crew.nudge)
     return crew
 
 
-def _forget_keys(database: Database, now: datetime) -> None:
-    while sweep(database, now, limit=SWEPT_AT_ONCE) == SWEPT_AT_ONCE:
-        pass
+def _do_chore(database: Database, clock: Clock, rows: DueRows, row: DueRow) -> None:
+    chore = CHORES.get(row.object_id)
+    if chore is None:  # a newer version knows it
+        rows.retry(row, clock.now() + UNKNOWN_KIND_RETRY)
+        return
+    chore.do(database, clock.now())
+    rows.retry(row, clock.now() + chore.every)
+
+
+def _tell(pm: pluggy.PluginManager, outgoing: Outgoing, row: DueRow) -> None:
+    event = outgoing.event_of(row)
+    if event is not None:
+        tell(pm, event)
+    outgoing.told(row)

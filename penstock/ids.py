@@ -2,6 +2,7 @@
 
 import re
 import secrets
+from datetime import datetime
 from typing import Final
 
 import uuid6
@@ -15,6 +16,12 @@ _CROCKFORD: Final = "0123456789ABCDEFGHJKMNPQRSTVWXYZ"
 def new_id() -> str:
     """Return a UUIDv7 in lower case: unique, and in order of creation."""
     return str(uuid6.uuid7())
+
+
+def first_id(moment: datetime) -> str:
+    """Return what stands before every id that is made from a moment on, and after every earlier one."""
+    text = f"{int(moment.timestamp() * 1000):012x}"
+    return f"{text[:8]}-{text[8:]}-0000-0000-000000000000"
 
 
 def is_uuid(text: str) -> bool:

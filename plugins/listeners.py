@@ -9,6 +9,11 @@ from plugins.manager import masked
 _log = structlog.get_logger(__name__)
 
 
+def has_listeners(pm: pluggy.PluginManager) -> bool:
+    """Tell whether any plugin wants to hear of events."""
+    return bool(pm.hook.penstock_event.get_hookimpls())
+
+
 def tell(pm: pluggy.PluginManager, event: Event) -> int:
     """Call every `penstock_event`; return how many of them raised. The raised ones are logged and not told again."""
     failed = 0

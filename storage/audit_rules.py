@@ -325,11 +325,15 @@ _DISCOUNTS: Final = (
 def _counted(table: str) -> Rule:
     return Rule(
         f"events_of_{table}",
-        f"The events of {table} count 1, 2, 3 without gap, up to the row's own count.",
+        f"The events of {table} count 1, 2, 3 without gap, up to the row's own count. Only old ones are gone.",
         f"SELECT {table}.id, {table}.sequence AS found FROM {table} LEFT JOIN (SELECT object_id, COUNT(*) AS many, "
         "MIN(sequence) AS first, MAX(sequence) AS last FROM events GROUP BY object_id) AS told "
-        f"ON told.object_id = CAST({table}.id AS VARCHAR(64)) WHERE {table}.sequence <> COALESCE(told.many, 0) "
-        f"OR {table}.sequence <> COALESCE(told.last, 0) OR COALESCE(told.first, 1) <> 1",
+        f"ON told.object_id = CAST({table}.id AS VARCHAR(64)) LEFT JOIN (SELECT environment_id AS place, "
+        "MIN(created_at) AS since FROM events GROUP BY environment_id) AS kept "
+        f"ON kept.place = {table}.environment_id WHERE "
+        f"(told.many IS NULL AND {table}.sequence > 0 AND {table}.updated_at >= kept.since) "
+        f"OR told.last <> {table}.sequence OR told.many <> told.last - told.first + 1 "
+        f"OR (told.first > 1 AND {table}.created_at >= kept.since)",
     )
 
 

@@ -14,6 +14,7 @@ import sqlalchemy as sa
 from penstock.caller import Scope
 from penstock.clock import rfc3339
 from penstock.event_message import event_name, written
+from penstock.hooks import Event
 from penstock.ids import new_id
 from penstock.ports import DueRow
 from penstock.webhook import Answer, Delivery, DeliveryStatus, Endpoint, settle_endpoint
@@ -29,6 +30,9 @@ from storage.vault import Vault
 from storage.webhooks import WebhookRows
 
 _Row = TypeVar("_Row")
+
+TELL: Final = "tell"
+"""The kind of the due row of an event that plugins are to be told of."""
 
 BATCH: Final = 200
 """How many events one transaction hands on at the most."""
@@ -54,6 +58,9 @@ _LATER = Statement(
     ),
 )
 _CLOCK = Statement(sa.select(environments.c.clock_at).where(environments.c.id == value(environments.c.id)), across=True)
+_EVENT = Statement(
+    scoped.select(events.c.id, events.c.type, events.c.data, events.c.created_at).where(scoped.by_id(events))
+)
 _OLDEST = Statement(
     sa.select(events.c.created_at).where(events.c.dispatched_at.is_(None)).order_by(events.c.created_at).limit(1),
     across=True,
@@ -88,9 +95,10 @@ class Tried:
 class Outgoing:
     """Events and deliveries of every tenant, as the jobs see them."""
 
-    def __init__(self, database: Database, vault: Vault) -> None:
+    def __init__(self, database: Database, vault: Vault, *, tells: bool = False) -> None:
         self._database = database
         self._vault = vault
+        self._tells = tells
 
     def hand_on(self, now: datetime, *, limit: int = BATCH) -> int:
         """Queue what is written and not handed on yet for whoever listens; return how many events there were."""
@@ -140,6 +148,19 @@ class Outgoing:
                 values = {**_claim(row), "run_at": run_at, "lease_until": None}
                 ScopedConnection(connection, row.scope).put(_AGAIN, values)
 
+    def event_of(self, row: DueRow) -> Event | None:
+        """Return the event that plugins are to be told of, or None once it is no longer kept."""
+        with self._database.reading() as connection:
+            found = ScopedConnection(connection, row.scope).row(_EVENT, {"id": row.object_id})
+        if found is None:
+            return None
+        return Event(event_name(found.id), found.type, found.created_at, row.scope, found.data)
+
+    def told(self, row: DueRow) -> None:
+        """Note that plugins were told."""
+        with self._database.writing() as connection:
+            ScopedConnection(connection, row.scope).run(_OURS, _claim(row))
+
     def waiting_since(self) -> datetime | None:
         """Return when the oldest event that is not handed on was written."""
         with self._database.reading() as connection:
@@ -151,6 +172,8 @@ class Outgoing:
         webhooks = WebhookRows(connection, now, self._vault)
         endpoints = webhooks.listening()
         queue = DueRows(connection)
+        for row in rows if self._tells else ():
+            queue.add(TELL, row.id, now)
         first = EventRows(connection).number([row.id for row in rows], connection.machine_now)
         for number, row in enumerate(rows, first) if endpoints else ():
             listening = [

@@ -24,6 +24,7 @@ WRITERS = {
     "storage/due.py": "a relay serves every tenant",
     "storage/backlog.py": "an operator looks at everybody's rows",
     "storage/outgoing.py": "the post serves every tenant",
+    "storage/retention.py": "what is old goes, whoever's it is",
     "storage/environments.py": "an environment belongs to a workspace and holds all its applications",
     "storage/rotation.py": "keys and secrets of every tenant are rotated, sealed and purged",
     "storage/idempotency.py": "old keys are swept whoever's they are",
@@ -39,6 +40,7 @@ ACROSS = {
     "storage.outgoing": {"_ANY_WAITING", "_WAITING", "_OLDEST", "_CLOCK"},
     "storage.backlog": {"_HEAPS", "_FAILING", "_EVENTS"},
     "storage.due": {"_ANY_WAITING", "_CLAIM", "_CLAIM_THERE", "_READ", "_PUT_OFF", "_RETRY"},
+    "storage.retention": {"_EVENTS", "_MESSAGES", "_DELIVERIES", "_ATTEMPTS", "_MAILS"},
     "storage.environments": {
         "_GET",
         "_GET_FOR_UPDATE",
