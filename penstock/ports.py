@@ -15,14 +15,13 @@ from penstock.follow_up import Step
 from penstock.health import Incident
 from penstock.inbox import Inbox
 from penstock.ledger import Posting
-from penstock.mail import Letter
 from penstock.order import Order
 from penstock.page import Page
 from penstock.payment import Payment, Transaction
 from penstock.provider_ports import Cascade, Mailer, Offer
 from penstock.routing_ports import Routing
+from penstock.schedule_ports import Due, Environments, Mails
 from penstock.session import CheckoutSession
-from penstock.standing import EnvironmentClock
 from penstock.tax_ports import Calculations, QuoteTokens, ShippingTax
 from penstock.tenant import ApiKey, Connection, EmbedConfig
 from penstock.webhook import Delivery, Endpoint
@@ -271,48 +270,11 @@ class Webhooks(Protocol):
         ...
 
 
-class Mails(Protocol):
-    """E-mails that are to be sent, or were."""
-
-    def get_for_update(self, mail_id: str) -> Letter | None: ...
-    def add(self, letter: Letter) -> None: ...
-    def save(self, letter: Letter) -> None: ...
-
-
-class Environments(Protocol):
-    """The one environment of the scope, and its test clock."""
-
-    @property
-    def is_production(self) -> bool: ...
-    def clock(self) -> EnvironmentClock | None: ...
-    def clock_for_update(self) -> EnvironmentClock | None: ...
-    def put_clock(self, clock: EnvironmentClock) -> None: ...
-    def take_in(self, clock: EnvironmentClock) -> None: ...
-    def remove_clock(self) -> None: ...
-    def waiting(self, until: datetime) -> int: ...
-    def is_busy(self) -> bool: ...
-    def next_moment(self, until: datetime, together: str) -> tuple[datetime, datetime | None] | None: ...
-    def release(self, until: datetime) -> None: ...
-
-
 class EmbedConfigs(Protocol):
     """The one embed configuration of the scope."""
 
     def get(self) -> EmbedConfig: ...
     def put(self, config: EmbedConfig) -> None: ...
-
-
-class Due(Protocol):
-    """What must happen later, one row for each kind and object."""
-
-    def add(self, kind: str, object_id: str, run_at: datetime, *, by_machine: bool = False) -> None:
-        """Insert, or move the row that is there. ``run_at`` is by the environment's clock unless said otherwise."""
-        ...
-
-    def done(self, kind: str, object_id: str) -> None: ...
-    def hurry(self, kind: str, run_at: datetime) -> None:
-        """Let every row of a kind be due at ``run_at`` if it is due only later."""
-        ...
 
 
 class Idempotency(Protocol):
