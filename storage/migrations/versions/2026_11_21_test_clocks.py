@@ -8,7 +8,7 @@ from storage.migrations.columns import only_where, optional
 from storage.types import UtcDateTime
 
 revision: Final = "2026_11_21_test_clocks"
-down_revision: Final = "2026_11_21_card_refs"
+down_revision: Final = "2026_11_21_calculations"
 branch_labels: Final = None
 depends_on: Final = None
 
