@@ -127,6 +127,7 @@ class Sessions(Protocol):
 class Orders(Protocol):
     """Orders with their lines."""
 
+    def get(self, order_id: str) -> Order | None: ...
     def shown(self, order_id: str) -> Mapping[str, Any] | None:
         """Return an order with its lines in the wire's shape."""
         ...

@@ -35,6 +35,7 @@ _CHANGED = [name for name in (*_OWN, "search") if name not in _KEPT]
 _LINE = [each.name for each in order_lines.columns if each.name not in (*SCOPE_COLUMNS, "order_id", "position")]
 
 _select = scoped.select(*(orders.c[name] for name in _OWN)).where(scoped.by_id(orders))
+_GET = Statement(_select)
 _GET_FOR_UPDATE = Statement(_select.with_for_update())
 _ADD = Statement(scoped.insert(orders))
 _SAVE = Statement(scoped.update(orders, _CHANGED).where(scoped.by_id(orders)))
@@ -53,6 +54,12 @@ class OrderRows:
         self._connection = connection
         self._now = now
         self._cursors = cursors
+
+    def get(self, order_id: str) -> Order | None:
+        """Return an order with its lines, both as they were at the moment of the block's question."""
+        one = {"id": order_id}
+        found, lines = self._connection.batch([(_GET, one), (_LINES, one)])
+        return _from_row(found[0], lines, self._connection.scope) if found else None
 
     def shown(self, order_id: str) -> Mapping[str, Any] | None:
         """Return an order with its lines in the wire's shape, or None."""

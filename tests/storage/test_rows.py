@@ -140,6 +140,7 @@ def paid_order(work, *, scope=make.SCOPE, now=make.NOW, **fields):
     cart = full_cart()
     order = make.order(scope, now=now, **{"number": new_id()[:32], "cart_id": cart.id, **fields})
     order.take_snapshot(cart, now)
+    order.discount_code = fields.get("discount_code")
     payment = make.payment(scope, now=now, order_id=order.id, amount=order.totals.total, order_number=order.number)
     first = payment.begin(attempt_id=new_id(), connection_id=new_id(), connector="one", now=now)
     payment.record(first, "declined", Declined("soft", provider_code="51", message="m" * 2000), now)
