@@ -45,7 +45,7 @@ def test_writes_leave_with_the_next_question_and_with_the_commit(work, trips):
         read = uow.carts.get_for_update(cart.id)
         read.note("cart.updated", {})
         uow.carts.save(read)
-    assert trips == [5, 3]  # begin, cart, event, and the two questions; then cart, event, commit
+    assert trips == [6, 3]  # begin, cart, its due row, event, and the two questions; then cart, event, commit
 
 
 def test_a_block_in_which_nothing_happens_asks_nothing(work, trips):
