@@ -96,8 +96,8 @@ def test_a_long_history_goes_a_few_rows_at_a_time(database, database_url, work, 
 def test_ids_say_when_a_row_was_written():
     before = SystemClock().now()
     made = new_id()
-    after = SystemClock().now()
-    assert first_id(before - timedelta(seconds=1)) < made < first_id(after + timedelta(seconds=1))
+    # Each id of a process has a millisecond of its own, so a burst of them runs ahead of the clock.
+    assert first_id(before - timedelta(seconds=1)) < made < first_id(before + timedelta(hours=1))
 
 
 def test_each_chore_has_one_row_however_many_workers_start(database_url, now):
