@@ -70,8 +70,9 @@ class Till:
         self.clock.advance(after)
         rows = DueTable(self.house.database)
         runner = Runner(self.house, rows)
-        for row in rows.claim(self.clock.now(), limit=500, lease=LEASE):
-            runner.run_due(row.id, row.attempt)
+        while claimed := rows.claim(self.clock.now(), limit=500, lease=LEASE):
+            for row in claimed:
+                runner.run_due(row.id, row.attempt)
 
     def rows(self, statement):
         engine = sa.create_engine(parse(self.house.settings.database_url))

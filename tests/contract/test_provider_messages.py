@@ -40,8 +40,9 @@ class Checkout:
         """Let the jobs look."""
         self.clock.advance(after)
         rows = DueTable(self.shop.house.database)
-        for row in rows.claim(self.clock.now(), limit=500, lease=LEASE):
-            Runner(self.shop.house, rows).run_due(row.id, row.attempt)
+        while claimed := rows.claim(self.clock.now(), limit=500, lease=LEASE):
+            for row in claimed:
+                Runner(self.shop.house, rows).run_due(row.id, row.attempt)
 
     def come_back(self, query=""):
         path = f"/checkout/{self.session['id']}/return{query}"

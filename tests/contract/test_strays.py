@@ -49,8 +49,9 @@ def come_after_all(shop, name, payment, *also):
 def work_off(shop):
     rows = DueTable(shop.shop.house.database)
     runner = Runner(shop.shop.house, rows)
-    for row in rows.claim(shop.shop.house.clock.now(), limit=BATCH, lease=LEASE):
-        runner.run_due(row.id, row.attempt)
+    while claimed := rows.claim(shop.shop.house.clock.now(), limit=BATCH, lease=LEASE):
+        for row in claimed:
+            runner.run_due(row.id, row.attempt)
 
 
 def shown(shop, payment):

@@ -458,7 +458,7 @@ def test_vector_20_a_message_about_a_pending_payment_authorizes_it_once(bare_sho
         headers = sandbox_messages.signed(message, "whsec_of_vector_twenty", clock.now())
         made(bare_shop.client.post(connection["webhookUrl"], content=message, headers=headers))
         rows = DueTable(bare_shop.house.database)
-        for row in rows.claim(clock.now(), limit=500, lease=LEASE):
+        for row in rows.claim(clock.now(), limit=10_000, lease=LEASE):
             Runner(bare_shop.house, rows).run_due(row.id, row.attempt)
     payment = made(bare_shop.get(f"/orders/{waiting['orderId']}/payments"))["data"][0]
     assert (payment["status"], payment["amountCaptured"], len(payment["attempts"])) == ("captured", 3000, 1)
