@@ -101,7 +101,7 @@ BUGS = (
         "pages/static/checkout.js",
         'if (state.page === "waiting") resume();',
         "",
-        (f"{CHECKOUT}::test_a_buyer_confirms_at_the_bank_and_is_sent_back_to_the_shop",),
+        (f"{CHECKOUT}::test_a_buyer_who_comes_back_by_a_way_of_their_own_is_asked_after",),
     ),
     Bug(
         "the reference fetches its fonts",

@@ -167,6 +167,18 @@ def test_a_buyer_confirms_at_the_bank_and_is_sent_back_to_the_shop(tab, shop, se
     assert statuses(shop, opened) == ["captured"]
 
 
+def test_a_buyer_who_comes_back_by_a_way_of_their_own_is_asked_after(tab, shop, session):
+    opened = session(**BRIEF)
+    tab.page.goto(opened["hostedUrl"])
+    pay(tab.page, CHALLENGE)
+    expect(tab.page.get_by_role("heading", name="Sandbox bank")).to_be_visible()
+    assert tab.page.request.post(tab.page.url, form={"answer": "approve"}).ok
+    assert statuses(shop, opened) == ["pending"]
+    tab.page.goto(opened["hostedUrl"])
+    back_in_shop(tab.page, opened)
+    assert statuses(shop, opened) == ["captured"]
+
+
 def test_a_buyer_who_fails_at_the_bank_can_try_again(tab, shop, session):
     opened = session(**BRIEF)
     tab.page.goto(opened["hostedUrl"])
