@@ -56,7 +56,7 @@ class OrderRows:
         self._cursors = cursors
 
     def get(self, order_id: str) -> Order | None:
-        """Return an order with its lines, both as they were at the moment of the block's question."""
+        """Return an order with its lines, and hold nothing: on PostgreSQL the two are read one after the other."""
         one = {"id": order_id}
         found, lines = self._connection.batch([(_GET, one), (_LINES, one)])
         return _from_row(found[0], lines, self._connection.scope) if found else None
