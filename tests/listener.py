@@ -3,6 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterator
 from contextvars import ContextVar
+from functools import cache
 
 import pytest
 from openapi_schema_validator import OAS30Validator
@@ -26,15 +27,20 @@ def declared() -> dict[str, set[str]]:
     return {each["operationId"]: set(each.get("x-emits", ())) for each in answers.operations(spec.load())}
 
 
-@pytest.fixture(scope="session", autouse=True)
-def listening() -> Iterator[None]:
-    """Listen for the length of the session."""
+@cache
+def fitting() -> dict[str, OAS30Validator]:
+    """Return what judges the data of each event type."""
     components = {"components": spec.load()["components"]}
-    fits = {
+    return {
         kind: OAS30Validator({"$ref": f"#/components/schemas/{entry.data}", **components})
         for kind, entry in catalogue.events().items()
     }
-    note, run = Recorded.note, Operation.run
+
+
+@pytest.fixture(scope="module", autouse=True)
+def listening() -> Iterator[None]:
+    """Listen to each of the contract's files, and to no other folder's: those make events up."""
+    fits, note, run = fitting(), Recorded.note, Operation.run
 
     def heard_note(self, kind, data):
         note(self, kind, data)
