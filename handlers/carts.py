@@ -1,5 +1,6 @@
 """Carts and items."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from handlers.wire import Json, cart_out, item_out, order_out, snake_in
@@ -15,7 +16,10 @@ def create_cart(uow: UnitOfWork, body: Json) -> Json:
     return cart_out(open_cart(uow, {"currency": "USD", **snake_in(body)}))
 
 
-def get_cart(uow: UnitOfWork, id_: str) -> Json:
+def get_cart(uow: UnitOfWork, id_: str) -> Mapping[str, Any]:
+    shown = uow.carts.shown(id_)
+    if shown is not None:
+        return shown
     cart = uow.carts.get(id_)
     if cart is None:
         raise CartNotFound

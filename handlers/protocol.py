@@ -4,10 +4,11 @@ import re
 from collections.abc import Callable
 from typing import Any, Final, cast
 
-from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from handlers.cork import cork
 from handlers.envelope import Envelope
+from handlers.headlong import begin
 from handlers.request import request_id
 from penstock import catalogue
 from penstock.errors import ApiError, HeadersTooLarge, InvalidRequest
@@ -39,6 +40,8 @@ class DoorProtocol(HttpToolsProtocol):
         self._has_spoken = False
         self._timer: Any = None
         self._refusal: ApiError | None = None
+        self._is_parsing = False
+        self._arrived: tuple[RequestResponseCycle, Any] | None = None
 
     def connection_made(self, transport: Any) -> None:
         """Start the clock: a connection that never says anything is closed as well."""
@@ -57,7 +60,11 @@ class DoorProtocol(HttpToolsProtocol):
             return
         self._has_spoken = True
         self._chunk_bytes = len(data)
+        self._is_parsing = True
         super().data_received(data)
+        self._is_parsing = False
+        if self._arrived is not None:
+            self._begin(*self._arrived)
         if self._is_in_head:
             self._head_bytes += len(data)
             if self._head_bytes > MOST_HEAD_BYTES and not self._is_closing:
@@ -82,6 +89,20 @@ class DoorProtocol(HttpToolsProtocol):
         super().on_headers_complete()
         # The cycle has not begun to run: its task starts after this callback.
         cork(self.cycle)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Have a request answered: one that is just being read, as soon as the parser has let go of it."""
+        if self._is_parsing:
+            self._arrived = cycle, app
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _begin(self, cycle: RequestResponseCycle, app: Any) -> None:
+        self._arrived = None
+        task = begin(cycle.run_asgi(app), self.loop)
+        if task is not None:
+            self.tasks.add(task)
+            task.add_done_callback(self.tasks.discard)
 
     def on_body(self, body: bytes) -> None:
         """Take a piece of the body; after the answer only so much of it."""

@@ -89,6 +89,13 @@ class Carts(Protocol):
     """Carts. Every save writes the row and the noted events in one transaction."""
 
     def get(self, cart_id: str) -> Cart | None: ...
+    def shown(self, cart_id: str) -> Mapping[str, Any] | None:
+        """Return a cart with its lines in the wire's shape, or None: `get` then tells whether there is one.
+
+        A cart with a discount or tax lines is left to the rules, which say what falls to which line.
+        """
+        ...
+
     def get_for_update(self, cart_id: str) -> Cart | None: ...
     def get_to_change(self, cart_id: str) -> tuple[Cart, list[Discount]] | None:
         """Return the cart under its lock, with the automatic discounts that could be used now."""

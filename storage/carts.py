@@ -13,7 +13,7 @@ from penstock.discount import Discount, applied_of
 from penstock.ports import Abandoned, Page
 from penstock.snapshot import Calculated
 from penstock.totals import Totals
-from storage import abandoned_carts, scoped
+from storage import abandoned_carts, cart_view, scoped
 from storage.children import with_children
 from storage.cursors import Cursors
 from storage.discounts import OFFERS, discount_from_row
@@ -100,6 +100,10 @@ class CartRows:
         """Return a cart with its lines."""
         row = self._connection.row(_GET, {"id": cart_id})
         return None if row is None else _from_row(row, row.children, self._connection.scope)
+
+    def shown(self, cart_id: str) -> Mapping[str, Any] | None:
+        """Return a cart in the wire's shape where that needs no rules, else None."""
+        return cart_view.shown(self._connection, cart_id)
 
     def get_for_update(self, cart_id: str) -> Cart | None:
         """Return a cart with its lines and hold its row until the block ends."""

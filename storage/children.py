@@ -26,18 +26,22 @@ def with_children(
     children: Sequence[ColumnElement[Any]],
     condition: ColumnElement[bool],
     order: str,
+    *,
+    only: ColumnElement[bool] | None = None,
 ) -> Statement:
     """Return a statement for one row of a table by its ``id``, with a list of rows in the column ``children``.
 
     ``condition`` says which rows those are, in parameters of the statement; they are sorted by their column ``order``.
+    With ``only``, a row that does not meet it is as good as none.
     """
+    meant = scoped.by_id(table) if only is None else sa.and_(scoped.by_id(table), only)
 
     def core(dialect: str) -> sa.Select[Any]:
         each = sa.func.json_array(*children) if dialect == "sqlite" else sa.func.json_build_array(*children)
         every = sa.func.json_group_array(each) if dialect == "sqlite" else sa.func.json_agg(each)
         found = scoped.select(every).where(condition).scalar_subquery()
         nested = sa.type_coerce(found, Children(tuple(children), order)).label(NAME)
-        return scoped.select(*parent, nested).where(scoped.by_id(table))
+        return scoped.select(*parent, nested).where(meant)
 
     return Statement(core)
 

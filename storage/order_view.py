@@ -31,7 +31,7 @@ def shown(connection: ScopedConnection, order_id: str) -> Mapping[str, Any] | No
         **record(row),
         "lineItems": [_line(line) for line in row.children],
         "appliedDiscount": _applied(row.applied_discount, row.applied_amount),
-        "selectedShipping": _shipping(row.shipping),
+        "selectedShipping": shipping_out(row.shipping),
         "taxLines": _tax_lines(row.tax_lines),
         "shippingAddress": row.shipping_address,
         "billingAddress": row.billing_address,
@@ -93,7 +93,8 @@ def _applied(found: Mapping[str, Any] | None, amount: int) -> dict[str, Any] | N
     return {"discountId": found["discount_id"], **own, "amount": amount}
 
 
-def _shipping(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+def shipping_out(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
+    """Return a kept shipping selection as the wire has it."""
     if found is None:
         return None
     return {

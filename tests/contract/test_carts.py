@@ -71,6 +71,21 @@ def test_a_cart_reads_back_as_it_was_answered(shop):
     assert shop.read_cart(cart["id"]) == cart
 
 
+def test_a_full_cart_reads_back_as_it_was_answered_with_and_without_what_rules_must_share_out(shop):
+    cart = shop.ready_cart(customerId=new_id(), metadata={"po": {"number": 7, "é": [True, None]}})["id"]
+    shop.item(cart, type="service", taxAmount=99, discountAmount=250, quantity=3, metadata={"engraving": "Ada"})
+    shop.item(cart, requiresShipping=False, taxCategory="books", weightGrams=120, referenceId="sku-1", description="D")
+    answered = made(shop.patch(f"/carts/{cart}", {"billingAddress": ADDRESS, "notes": "Ring twice"}))
+    assert shop.read_cart(cart) == answered
+    assert [line["requiresShipping"] for line in answered["lineItems"]] == [True, True, False, False]
+    line = answered["lineItems"][2]
+    assert (line["subtotal"], line["discountTotal"], line["taxTotal"], line["total"]) == (3750, 250, 99, 3599)
+    tax = {"lineItemId": line["id"], "jurisdictionCode": "US-CA", "taxType": "sales", "rate": 0.0725, "amount": 91}
+    taxed = made(shop.put(f"/carts/{cart}/tax-lines", {"lines": [tax]}))
+    assert shop.read_cart(cart) == taxed
+    assert taxed["lineItems"][2]["taxTotal"] == 91
+
+
 def test_items_add_up(shop):
     cart = shop.cart()
     item = shop.item(cart["id"], unitPrice=1999, quantity=3, taxAmount=120, discountAmount=97, referenceId="SKU-1")
