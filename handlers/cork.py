@@ -2,11 +2,12 @@
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from functools import lru_cache
 from typing import Any, Final, cast
 
 from uvicorn.protocols.http.httptools_impl import HEADER_RE, HEADER_VALUE_RE, STATUS_LINE, RequestResponseCycle
 
-from handlers.respond import JSON_HEADERS, Header
+from handlers.respond import Header
 
 _CONTINUE: Final = b"HTTP/1.1 100 "
 
@@ -64,15 +65,16 @@ class Sender:
         """Send one message in uvicorn's own way."""
         await self._send(message)
 
-    def whole(self, status: int, headers: Sequence[Header], body: bytes) -> bool:
+    def whole(self, status: int, headers: Sequence[Header], own: bytes, body: bytes) -> bool:
         """Send an answer that is all there; False, and nothing was sent, where only messages will do.
 
-        ``headers`` hold the content's length. That is so while the client reads, stays connected, and wants a body.
+        ``own`` are the lines of the pipeline's own headers, the content's length among them. That is so while the client
+        reads, stays connected, and wants a body.
         """
         cycle = self._cycle
         if cycle.response_started or cycle.disconnected or not cycle.keep_alive or cycle.flow.write_paused:
             return False
-        head = [STATUS_LINE[status], *map(line, cycle.default_headers), *map(line, headers), b"\r\n", body]
+        head = [STATUS_LINE[status], *map(line, cycle.default_headers), *map(line, headers), own, b"\r\n", body]
         cycle.response_started = True
         cycle.waiting_for_100_continue = False
         cycle.transport.write(b"".join(head))
@@ -82,11 +84,9 @@ class Sender:
         return True
 
 
+@lru_cache(maxsize=256)
 def line(header: Header) -> bytes:
     """Return a header as its line. Raises `RuntimeError`, as uvicorn does, for one that would become two."""
-    known = _LINES.get(header)
-    if known is not None:
-        return known
     name, value = header
     if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
         raise RuntimeError("Invalid HTTP header.")
@@ -99,6 +99,3 @@ def cork(cycle: RequestResponseCycle) -> None:
     cycle.transport = cast("asyncio.Transport", held)
     cycle.on_response = held.finish
     cycle.send = Sender(cycle)  # type: ignore[method-assign]  # the application is given what stands here
-
-
-_LINES: Final[Mapping[Header, bytes]] = {header: b"%s: %s\r\n" % header for header in JSON_HEADERS}

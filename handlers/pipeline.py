@@ -153,11 +153,15 @@ def _in_this_context(act: Callable[[Request], Answer]) -> Callable[[Request], An
 
 
 async def _send(send: Send, request: Request, answer: Answer) -> None:
-    headers = [*answer.headers, (b"x-request-id", request.id_header)]
-    if answer.status not in _NO_LENGTH:
-        headers.append((b"content-length", b"%d" % len(answer.body)))
+    has_length = answer.status not in _NO_LENGTH
     body = b"" if request.method == "HEAD" else answer.body
-    if type(send) is Sender and body and send.whole(answer.status, headers, body):
-        return
+    if type(send) is Sender and body and has_length:
+        # Neither can hold what would end its line: the one was matched or made, the other is a number.
+        own = b"x-request-id: %s\r\ncontent-length: %d\r\n" % (request.id_header, len(body))
+        if send.whole(answer.status, answer.headers, own, body):
+            return
+    headers = [*answer.headers, (b"x-request-id", request.id_header)]
+    if has_length:
+        headers.append((b"content-length", b"%d" % len(answer.body)))
     await send({"type": "http.response.start", "status": answer.status, "headers": headers})
     await send({"type": "http.response.body", "body": body})

@@ -3,7 +3,7 @@
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 from sqlalchemy.engine import URL, Dialect
 
@@ -38,6 +38,13 @@ class BrokenRule(Exception):
 
 class ReadOnlyBlock(RuntimeError):
     """A block that was opened for reading was about to write."""
+
+
+class Seen(NamedTuple):
+    """A row as it was found, or None, and the mark of the state it was found in, where the database has such marks."""
+
+    row: Sequence[Any] | None
+    mark: Any = None
 
 
 class Connection(ABC):
@@ -82,6 +89,10 @@ class Database(ABC):
     @abstractmethod
     def first(self, sql: str, values: Sequence[Any]) -> Sequence[Any] | None:
         """Run one statement that reads, without a block, and return its first row as the driver has it."""
+
+    def look(self, sql: str, values: Sequence[Any], before: Seen | None) -> Seen:  # noqa: ARG002  not every database can tell
+        """Do as `first` does, or return what was seen ``before`` itself, where nothing was committed since."""
+        return Seen(self.first(sql, values))
 
     @abstractmethod
     def close(self) -> None:

@@ -25,7 +25,7 @@ from penstock.ids import is_uuid
 from penstock.tax_errors import InvalidQuoteToken, StoreNotFound
 from penstock.tenant import standing_of
 from storage.columns import SCOPE_COLUMNS
-from storage.database import Database
+from storage.database import Database, Seen
 from storage.statement import Statement, Values
 from storage.tables import (
     api_keys,
@@ -165,9 +165,9 @@ _log = structlog.get_logger(__name__)
 
 
 class Read(NamedTuple):
-    """A key's row as the driver had it, as it was read, and the caller that was made of it."""
+    """A good key's row as the driver had it, as it was read, and the caller that was made of it."""
 
-    raw: Sequence[Any]
+    seen: Seen
     row: Any
     caller: Caller
 
@@ -193,23 +193,26 @@ class Identity:
             raise Unauthorized
         digest = key.digest(self._pepper)
         ready = _BY_KEY.ready(self._database.dialect)
-        raw = self._database.first(ready.sql, ready.bind({"digest": digest}))
-        if raw is None:
-            raise Unauthorized
         read = self._read.get(digest)
-        row = ready.row(raw) if read is None or read.raw != raw else read.row
-        if not hmac.compare_digest(row.digest, digest) or row.slug != key.environment:
+        seen = self._database.look(ready.sql, ready.bind({"digest": digest}), read.seen if read else None)
+        if seen.row is None:
             raise Unauthorized
         now = self._clock.now()
+        if read is not None and read.seen.row == seen.row:
+            row = read.row
+        else:
+            read, row = None, ready.row(seen.row)
+            if not hmac.compare_digest(row.digest, digest) or row.slug != key.environment:
+                raise Unauthorized
         if row.last_used_at is None or now - row.last_used_at >= LAST_USED_EVERY:
             self._touches.touch(row.id, now)
-        standing = _standing(row, now)
-        if read is not None and read.row is row and read.caller.standing == standing:
-            return read.caller
-        caller = _caller(row, standing, kind=key.kind, scopes=frozenset(row.scopes))
-        if len(self._read) >= _REMEMBERED:
-            self._read.clear()
-        self._read[digest] = Read(raw, row, caller)
+        caller = read.caller if read is not None else None
+        if caller is None or row.trial_ends_at is not None:
+            standing = _standing(row, now)
+            if caller is None or caller.standing != standing:
+                caller = _caller(row, standing, kind=key.kind, scopes=frozenset(row.scopes))
+        if read is None or read.caller is not caller or read.seen is not seen:
+            self._keep(digest, Read(seen, row, caller))
         return caller
 
     def by_dashboard_token(self, token: str, application_id: str | None, environment_id: str | None) -> Caller:
@@ -269,6 +272,11 @@ class Identity:
     def close(self) -> None:
         """Write what is still to be written."""
         self._touches.close()
+
+    def _keep(self, digest: str, read: Read) -> None:
+        if len(self._read) >= _REMEMBERED:
+            self._read.clear()
+        self._read[digest] = read
 
     def _one(self, statement: Statement, values: Values) -> Any:
         ready = statement.ready(self._database.dialect)

@@ -16,6 +16,7 @@ from storage.database import (
     DatabaseUnavailable,
     LockTimeout,
     ReadOnlyBlock,
+    Seen,
 )
 from storage.group_commit import GroupCommit
 from storage.statement import Statement, Values
@@ -116,6 +117,26 @@ class SqliteDatabase(Database):
             raise _translated(exc) from exc
         self.give_back(cursor)
         return rows[0] if rows else None
+
+    def look(self, sql: str, values: Sequence[Any], before: Seen | None) -> Seen:
+        """Run one statement as `first` does, unless nothing was committed since ``before``.
+
+        SQLite tells each connection whether another one committed anything, for a quarter of what a row costs. The
+        connections that read never write, so nothing is missed. A mark is good on its own connection alone.
+        """
+        cursor = self.take()
+        try:
+            mark = cursor, cursor.execute("PRAGMA data_version").fetchall()[0][0]
+            if before is not None and before.mark == mark:
+                seen = before
+            else:
+                rows = cursor.execute(sql, values).fetchall()
+                seen = Seen(rows[0] if rows else None, mark)
+        except sqlite3.Error as exc:
+            cursor.connection.close()
+            raise _translated(exc) from exc
+        self.give_back(cursor)
+        return seen
 
     def close(self) -> None:
         """Close every connection that nobody uses; the ones in use close when they are given back."""

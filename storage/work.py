@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import cached_property
 from types import TracebackType
 
 from penstock.boundary import transaction
@@ -23,6 +22,7 @@ from storage.inbox import InboxRows
 from storage.incidents import IncidentRows
 from storage.keys import KeyRows
 from storage.mails import MailRows
+from storage.once import Once
 from storage.orders import OrderRows
 from storage.payments import PaymentRows
 from storage.quote_tokens import QuoteTokenRows
@@ -47,82 +47,82 @@ class RowsOfWork:
         self.now = connection.scope.stands_at or connection.machine_now
         self.request_ref: str | None = None
 
-    @cached_property
+    @Once
     def carts(self) -> CartRows:
         """Carts with their lines."""
         return CartRows(self._connection, self.now, self._cursors)
 
-    @cached_property
+    @Once
     def sessions(self) -> SessionRows:
         """Checkout sessions."""
         return SessionRows(self._connection, self.now)
 
-    @cached_property
+    @Once
     def orders(self) -> OrderRows:
         """Orders with their lines."""
         return OrderRows(self._connection, self.now, self._cursors)
 
-    @cached_property
+    @Once
     def payments(self) -> PaymentRows:
         """Payments with their attempts, transactions and postings."""
         return PaymentRows(self._connection, self.now, self._cursors)
 
-    @cached_property
+    @Once
     def steps(self) -> StepRows:
         """Captures, voids and refunds."""
         return StepRows(self._connection)
 
-    @cached_property
+    @Once
     def discounts(self) -> DiscountRows:
         """Discounts, and the places that carts hold of their limits."""
         return DiscountRows(self._connection, self.now, self._cursors)
 
-    @cached_property
+    @Once
     def keys(self) -> KeyRows:
         """API keys."""
         return KeyRows(self._connection)
 
-    @cached_property
+    @Once
     def connections(self) -> ConnectionRows:
         """Configured accounts at providers."""
         return ConnectionRows(self._connection, self.now, self._vault)
 
-    @cached_property
+    @Once
     def routing(self) -> RoutingRows:
         """The lists of routing rules with their versions, and how payments were routed."""
         return RoutingRows(self._connection, self.now, self._cursors)
 
-    @cached_property
+    @Once
     def shipping_tax(self) -> ShippingTaxRows:
         """The shipping and tax configuration with its versions."""
         return ShippingTaxRows(self._connection, self.now, self._cursors)
 
-    @cached_property
+    @Once
     def calculations(self) -> CalculationRows:
         """Calculations of shipping and tax that were kept."""
         return CalculationRows(self._connection)
 
-    @cached_property
+    @Once
     def quote_tokens(self) -> QuoteTokenRows:
         """Quote tokens."""
         return QuoteTokenRows(self._connection)
 
-    @cached_property
+    @Once
     def embed_configs(self) -> EmbedConfigRows:
         """The one embed configuration."""
         return EmbedConfigRows(self._connection, self.now)
 
-    @cached_property
+    @Once
     def incidents(self) -> IncidentRows:
         """What happened to connections."""
         return IncidentRows(self._connection, self.now)
 
-    @cached_property
+    @Once
     def events(self) -> EventRows:
         """What happened, in the order in which it was handed on."""
         return EventRows(self._connection)
 
-    @cached_property
+    @Once
     def webhooks(self) -> WebhookRows:
         """Webhook endpoints and deliveries."""
         return WebhookRows(self._connection, self.now, self._vault)
@@ -132,27 +132,27 @@ class RowsOfWork:
         """Whether something was written that the jobs wait for."""
         return self._connection.has_news
 
-    @cached_property
+    @Once
     def mails(self) -> MailRows:
         """E-mails that are to be sent, or were."""
         return MailRows(self._connection)
 
-    @cached_property
+    @Once
     def environment(self) -> EnvironmentRows:
         """The environment itself, and its test clock."""
         return EnvironmentRows(self._connection)
 
-    @cached_property
+    @Once
     def due(self) -> DueRows:
         """What must happen later."""
         return DueRows(self._connection)
 
-    @cached_property
+    @Once
     def inbox(self) -> InboxRows:
         """Providers' own messages."""
         return InboxRows(self._connection, self.now)
 
-    @cached_property
+    @Once
     def idempotency(self) -> IdempotencyRows:
         """Idempotency keys. They live by the machine's clock: repeats come as fast as ever."""
         return IdempotencyRows(self._connection, self._connection.machine_now)
