@@ -64,6 +64,8 @@ class Sender:
     async def __call__(self, message: Mapping[str, Any]) -> None:
         """Send one message in uvicorn's own way."""
         await self._send(message)
+        if self._cycle.response_complete:
+            let_go(self._cycle)
 
     def whole(self, status: int, headers: Sequence[Header], own: bytes, body: bytes) -> bool:
         """Send an answer that is all there; False, and nothing was sent, where only messages will do.
@@ -81,6 +83,7 @@ class Sender:
         cycle.response_complete = True
         cycle.message_event.set()
         cycle.on_response()
+        let_go(cycle)
         return True
 
 
@@ -91,6 +94,11 @@ def line(header: Header) -> bytes:
     if HEADER_RE.search(name) or HEADER_VALUE_RE.search(value):
         raise RuntimeError("Invalid HTTP header.")
     return b"%s: %s\r\n" % header
+
+
+def let_go(cycle: RequestResponseCycle) -> None:
+    """Undo the ring of cycle and sender: without it, what a request leaves behind needs no garbage collector."""
+    vars(cycle).pop("send", None)
 
 
 def cork(cycle: RequestResponseCycle) -> None:
