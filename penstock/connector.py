@@ -82,6 +82,11 @@ class Capabilities:
     widget: bool = False
     redirect_methods: frozenset[str] = frozenset()
 
+    @property
+    def is_settled_by_resume(self) -> bool:
+        """Whether a charge that waits for its buyer is asked after by `resume`, since it cannot be looked up."""
+        return self.resume and not self.lookup
+
 
 @dataclass(frozen=True, slots=True)
 class Context:

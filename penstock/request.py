@@ -91,7 +91,8 @@ class ResumeRequest:
     """The buyer came back from `Pending.redirect_url`. ``query`` is what the provider put on the return URL.
 
     ``give_up`` says that the buyer's time is over. A connector that can make sure that nothing is taken any more does so
-    and answers `Declined`; any other answers how the charge stands.
+    and, once it is sure, answers `Declined`; any other answers how the charge stands. What the buyer paid or approved in
+    time stays a yes.
     """
 
     key: str

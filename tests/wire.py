@@ -99,6 +99,18 @@ class Stepping(Plain):
     reverse = Undoing.reverse
 
 
+class Returning(Plain):
+    """Finds no charge by its key: what waits for its buyer is asked after by `resume`."""
+
+    name = "returning"
+    capabilities = Capabilities(None, frozenset({"card"}), lookup=False, resume=True)
+
+    def resume(self, request):
+        body = {"key": request.key, "amount": request.money.amount, "currency": request.money.currency}
+        body |= {"query": dict(request.query), "giveUp": request.give_up}
+        return self.read(self.ctx.http.post(self.url("resume"), json=body, timeout=PATIENCE), request.key)
+
+
 class Giving(Plain):
     """As `Knowing`, and gives money back."""
 
@@ -167,7 +179,8 @@ class Holding(Giving):
 
 @hookimpl
 def penstock_payment_connectors():
-    return [Plain, Second, Third, Repeating, Looking, Knowing, Undoing, Stepping, Giving, Letting, Choosy, Holding]
+    plain = [Plain, Second, Third, Repeating, Looking, Knowing, Undoing, Stepping]
+    return [*plain, Returning, Giving, Letting, Choosy, Holding]
 
 
 class Provider:

@@ -1,4 +1,4 @@
-"""What every connector keeps about the buyer's return, its account, its tokens and its own widget."""
+"""What every connector keeps about its account, its tokens and its own widget."""
 
 # ruff: noqa: D102  a test's name is its sentence
 
@@ -11,12 +11,11 @@ from typing import Any, Final
 import httpx
 import pytest
 
-from penstock.conformance.bench import KEY, Bench, claiming
-from penstock.conformance.operations import CHARGE, judge
-from penstock.conformance.provider import NOON, Answer, Heard, text_of
+from penstock.conformance.bench import Bench, claiming
+from penstock.conformance.provider import NOON, Answer, Heard
 from penstock.connector import BadCredentials, PaymentConnector
 from penstock.money import Money
-from penstock.outcome import Approved, CardFacts, Declined, ProxyTransaction, Widget, check_widget
+from penstock.outcome import CardFacts, ProxyTransaction, Widget, check_widget
 from penstock.request import WidgetRequest
 
 _FAILING = pytest.mark.parametrize("status", [302, 429, 500, 503])
@@ -28,35 +27,7 @@ SESSION: Final = "cs_conformance_Qm7yXo2T"
 
 
 class AccountPromises(Bench):
-    """Resume, verify, tokens, and the provider's own widget. Each test runs for what is claimed."""
-
-    @claiming("resume")
-    def test_a_buyer_who_came_back_is_told_of_as_the_provider_says(self) -> None:
-        heard = self._resumed("resumed")
-        assert isinstance(heard.returned, Approved), heard.said()
-        assert judge(CHARGE, heard, self.money) == "approved", "it must be the money that was asked"
-        told = " ".join(text_of(request) for request in heard.sent)
-        assert KEY in told or self.ref in told, "it named neither the charge's key nor its reference"
-
-    @claiming("resume")
-    def test_what_the_buyers_browser_says_proves_nothing(self) -> None:
-        heard = self._resumed("resume_declined")
-        assert isinstance(heard.returned, Declined), f"the query said yes and the provider no: {heard.said()}"
-
-    @claiming("resume")
-    @_FAILING
-    def test_a_failing_return_is_never_an_outcome(self, status: int) -> None:
-        good = self._answered("resumed")
-        heard = self._resumed(lambda _: httpx.Response(status, headers=good.headers, content=good.content))
-        assert heard.raised is not None or judge(CHARGE, heard, self.money) == "rejected", (
-            f"a {status} is no answer: {heard.said()}"
-        )
-        assert status == 429 or heard.raised is not None, f"a {status} is no answer: {heard.said()}"
-
-    @claiming("resume")
-    def test_silence_at_the_return_is_never_an_outcome(self) -> None:
-        heard = self._resumed(httpx.ReadTimeout("silence"))
-        assert heard.is_unknown, f"the money may have moved: {heard.said()}"
+    """Verify, tokens, and the provider's own widget. Each test runs for what is claimed."""
 
     @claiming("verify")
     def test_a_good_account_is_accepted(self) -> None:
@@ -149,20 +120,6 @@ class AccountPromises(Bench):
         heard = self.ask(answer, lambda connector: connector.open_widget(asked))
         heard.request = asked
         return heard
-
-    def _resumed(self, answer: Answer | str) -> Heard:
-        self.need_claim("resume")
-        asked = self.resumed()
-        heard = self.ask(answer, lambda connector: connector.resume(asked))
-        heard.request = asked
-        return heard
-
-    def _answered(self, scenario: str) -> httpx.Response:
-        answer = self.scenario(scenario)
-        if isinstance(answer, httpx.Response):
-            return answer
-        assert not isinstance(answer, Exception), f'wire["{scenario}"] must be an answer'
-        return answer(self._resumed(lambda _: httpx.Response(200, json={})).sent[-1])
 
     def _verified(self, answer: Answer | str) -> Heard:
         self.need_claim("verify")

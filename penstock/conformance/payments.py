@@ -7,12 +7,13 @@ from penstock.conformance.live import LivePromises
 from penstock.conformance.matrix import FaultMatrix
 from penstock.conformance.messages import MessagePromises
 from penstock.conformance.provider import NOON, delivery, reply
+from penstock.conformance.returns import ReturnPromises
 
 __all__ = ["NOON", "PaymentConnectorContract", "delivery", "reply"]
 
 
 class PaymentConnectorContract(
-    ChargePromises, FollowUpPromises, AccountPromises, MessagePromises, FaultMatrix, LivePromises
+    ChargePromises, FollowUpPromises, ReturnPromises, AccountPromises, MessagePromises, FaultMatrix, LivePromises
 ):
     """Subclass it, say what your provider puts on the wire, and run pytest.
 

@@ -19,6 +19,7 @@ _PARTS: Final = (
     "operations",
     "provider",
     "rates",
+    "returns",
     "sources",
     "taxes",
 )

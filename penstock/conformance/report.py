@@ -81,6 +81,8 @@ def _verbs(claims: Capabilities) -> Sequence[str]:
 
 
 def _lookup(claims: Capabilities) -> str:
+    if claims.is_settled_by_resume:
+        return "no: a charge that waits for its buyer is asked after by resume, any other needs a person"
     if not claims.lookup:
         return "no: an open outcome needs a person"
     after = claims.lookup_is_authoritative_after

@@ -72,8 +72,7 @@ def _ask(
         return Verdict("unknown", error="the connection that was asked is gone")
     if payment.method == PROXY_METHOD and attempt.provider_ref is not None:
         return adopt_transaction(cascade, candidate, payment, attempt.provider_ref)
-    claims = candidate.connector.capabilities
-    if attempt.state is AttemptState.PENDING and claims.resume and not claims.lookup:
+    if attempt.state is AttemptState.PENDING and candidate.connector.capabilities.is_settled_by_resume:
         late = resume_request(payment, attempt, {}, give_up=age >= ABANDONED_AFTER)
         return cascade.resume(candidate, late, within=ASK_SECONDS)
     request = ChargeRequest(attempt.id, payment.money, payment.method, "", capture=payment.capture_mode)

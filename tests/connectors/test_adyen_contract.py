@@ -71,6 +71,7 @@ class TestAdyen(PaymentConnectorContract):
         "refund_pending": came_in,
         "resumed": reply(200, PAID),
         "resume_declined": reply(200, REFUSED),
+        "resume_waiting": reply(200, REDIRECT),
         "account_ok": reply(200, {"paymentMethods": [{"name": "Cards", "type": "scheme"}]}),
         "account_refused": reply(401, error(401, "000", "security")),
         "token_described": reply(200, {"brands": [{"type": "mc", "supported": True}], "issuingCountryCode": "NL"}),

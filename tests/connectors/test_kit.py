@@ -10,7 +10,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 BROKEN = [ROOT / "tests/connectors" / name for name in ("broken_connectors.py", "whole_connectors.py")]
-HONEST = ("TestHonest", "TestWhole")
+HONEST = ("TestHonest", "TestWhole", "TestResuming")
 FAULTS = "test_a_fault_leaves_only_one_thing_to_say"
 LOOKS = "test_a_fault_makes_a_look_at_a_follow_up_say_nothing"
 
@@ -54,6 +54,12 @@ CAUGHT = [
     ("TestFailedFollowUpLookupIsNone", LOOKS),
     ("TestReversesBlindly", "test_a_failed_reversal_is_never_called_done"),
     ("TestBelievesTheBuyer", "test_what_the_buyers_browser_says_proves_nothing"),
+    ("TestGivesUpUnasked", "test_a_buyer_who_is_given_up_is_refused_on_the_providers_word"),
+    ("TestGivesUpOnSilence", "test_a_fault_while_giving_up_is_never_an_outcome"),
+    ("TestGivesUpAnybody", "test_a_buyer_who_decided_is_not_given_up"),
+    ("TestGivesUpEarly", "test_a_buyer_who_has_not_decided_still_has_time"),
+    ("TestCancelsBlindly", "test_a_fault_while_giving_up_is_never_an_outcome"),
+    ("TestAsksElsewhere", "test_a_buyer_who_is_given_up_is_refused_on_the_providers_word"),
     ("TestReadsUnsigned", "test_a_message_of_another_account_is_forged"),
     ("TestReadsOldMessages", "test_an_old_message_is_forged"),
     ("TestExplodesOnSignatures", "test_a_signature_it_cannot_read_is_forged"),
@@ -107,6 +113,7 @@ def verdicts(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[str]]:
 def test_an_honest_connector_passes(verdicts):
     assert verdicts["TestHonest"] == []
     assert verdicts["TestWhole"] == []
+    assert verdicts["TestResuming"] == []
 
 
 @pytest.mark.parametrize(("fault", "by"), CAUGHT)

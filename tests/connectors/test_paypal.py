@@ -183,6 +183,27 @@ def test_a_buyer_whom_paypal_wants_back_is_sent_there_again(paypal, connector):
     assert connector.resume(back(pending.ref)) == pending
 
 
+def test_an_order_that_the_buyer_never_approved_is_given_up_and_nothing_is_sent_for_it(paypal, connector):
+    pending = connector.charge(asked())
+    late = ResumeRequest(KEY, pending.ref, EUR, method="paypal", give_up=True)
+    assert connector.resume(late) == Declined("hard", "PAYER_CANCELLED", "the buyer did not approve it at PayPal")
+    assert [(r.method, r.url.path) for r in paypal.sent[1:]] == [("GET", f"/v2/checkout/orders/{pending.ref}")]
+
+
+def test_an_order_that_the_buyer_approved_is_taken_even_when_given_up(paypal, connector):
+    pending = connector.charge(asked())
+    paypal.approve(pending.ref)
+    late = ResumeRequest(KEY, pending.ref, EUR, method="paypal", give_up=True)
+    assert isinstance(connector.resume(late), Approved)
+
+
+def test_a_payment_that_paypal_still_works_on_is_not_given_up(paypal, connector):
+    paypal.capture_status = "PENDING"
+    pending = paid(paypal, connector)
+    late = ResumeRequest(KEY, pending.ref, EUR, method="paypal", give_up=True)
+    assert connector.resume(late) == Pending(pending.ref)
+
+
 def test_an_issue_that_nobody_knows_is_no_answer(paypal, connector):
     pending = connector.charge(asked())
     paypal.approve(pending.ref)
@@ -493,6 +514,7 @@ class TestPayPal(PaymentConnectorContract):
         "resume_declined": lambda request: (
             reply(200, order("APPROVED")) if request.method == "GET" else refused("INSTRUMENT_DECLINED")
         ),
+        "resume_waiting": reply(200, order("PAYER_ACTION_REQUIRED") | {"links": LINKS}),
         "account_ok": reply(200, {"access_token": "A21.x", "token_type": "Bearer", "expires_in": 32400}),
         "account_refused": reply(401, {"error": "invalid_client", "error_description": "Client Authentication failed"}),
     }

@@ -188,10 +188,30 @@ class Whole(PaymentConnector):
         raise ValueError(row["status"])
 
 
+class Resuming(Whole):
+    """Cannot look a charge up by its key, so the host asks by `resume`; a charge that still waits can be cancelled."""
+
+    name = "resuming"
+    capabilities = replace(Whole.capabilities, lookup=False)
+
+    def find(self, key):
+        raise LookupError(key)
+
+    def resume(self, request):
+        now = Whole.resume(self, request)
+        if request.give_up and isinstance(now, Pending):
+            return self.cancelled(self.call("POST", f"/charges/{request.ref}/cancel", request.key), now)
+        return now
+
+    def cancelled(self, row, now):
+        return Declined("authentication_failed", "cancelled") if row["status"] == "cancelled" else now
+
+
 PAID = {"id": "ch_conformance_1", "status": "paid", "minor": 1250, "currency": "EUR"}
 DONE = {"id": "op_1", "status": "done", "minor": 1250, "currency": "EUR", "key": KEY}
 NO = {"id": "op_2", "status": "refused", "why": "too_late"}
 WAITING = {"id": "ch_1", "status": "waiting", "url": "https://whole.example/go"}
+GONE = Declined("authentication_failed", "buyer_gone")
 
 
 def follow_up(done, verb):
@@ -245,9 +265,18 @@ class TestWhole(PaymentConnectorContract):
         return delivery(body, {"Whole-Signature": f"t={NOON},v1={mac}"})
 
 
-def broken(name, **changes):
-    """Make a test class for the whole connector with some of its parts replaced."""
-    return type(f"Test{name}", (TestWhole,), {"connector": type(name, (Whole,), changes), "__module__": __name__})
+def waiting(request):
+    return reply(200, WAITING) if request.method == "GET" else reply(200, {"status": "cancelled"})
+
+
+class TestResuming(TestWhole):
+    connector = Resuming
+    wire: ClassVar = TestWhole.wire | {"resume_waiting": waiting}
+
+
+def broken(name, of=TestWhole, **changes):
+    """Make a test class for a connector that claims everything, with some of its parts replaced."""
+    return type(f"Test{name}", (of,), {"connector": type(name, (of.connector,), changes), "__module__": __name__})
 
 
 def _silence_is_a_refusal(self, what, request):
@@ -316,6 +345,40 @@ def _believes_the_query(self, request):
     if request.query.get("status") == "approved":
         return Approved(request.ref, request.money)
     return Whole.resume(self, request)
+
+
+def _gives_up_unasked(self, request):
+    return GONE if request.give_up else Whole.resume(self, request)
+
+
+def _gives_up_on_silence(self, request):
+    try:
+        return Resuming.resume(self, request)
+    except Exception:
+        if request.give_up:
+            return GONE
+        raise
+
+
+def _gives_up_anybody(self, request):
+    Whole.resume(self, request)
+    return GONE if request.give_up else Whole.resume(self, request)
+
+
+def _gives_up_early(self, request):
+    return Resuming.resume(self, replace(request, give_up=not request.query))
+
+
+def _cancels_blindly(self, request):
+    now = Whole.resume(self, request)
+    if request.give_up and isinstance(now, Pending):
+        self.send("POST", f"/charges/{request.ref}/cancel", request.key, None)
+        return GONE
+    return now
+
+
+def _asks_elsewhere(self, row, now):
+    return Declined("soft", "cancelled")
 
 
 def _unsigned(self, message):
@@ -412,6 +475,12 @@ TestFindsAnother = broken("FindsAnother", find_follow_up=_first_found)
 TestFailedFollowUpLookupIsNone = broken("FailedFollowUpLookupIsNone", find_follow_up=_none_on_failure)
 TestReversesBlindly = broken("ReversesBlindly", reverse=_optimist)
 TestBelievesTheBuyer = broken("BelievesTheBuyer", resume=_believes_the_query)
+TestGivesUpUnasked = broken("GivesUpUnasked", TestResuming, resume=_gives_up_unasked)
+TestGivesUpOnSilence = broken("GivesUpOnSilence", TestResuming, resume=_gives_up_on_silence)
+TestGivesUpAnybody = broken("GivesUpAnybody", TestResuming, resume=_gives_up_anybody)
+TestGivesUpEarly = broken("GivesUpEarly", TestResuming, resume=_gives_up_early)
+TestCancelsBlindly = broken("CancelsBlindly", TestResuming, resume=_cancels_blindly)
+TestAsksElsewhere = broken("AsksElsewhere", TestResuming, cancelled=_asks_elsewhere)
 TestReadsUnsigned = broken("ReadsUnsigned", signed=_unsigned)
 TestReadsOldMessages = broken("ReadsOldMessages", timely=_ageless)
 TestExplodesOnSignatures = broken("ExplodesOnSignatures", signed=_explodes)

@@ -273,6 +273,44 @@ def test_vector_14_a_challenge_that_cannot_be_undone_stays_open(till, clock):
     refused(shop.pay("another"), 409, "payment_in_progress")
 
 
+def test_vector_14_a_connector_that_only_resumes_is_asked_to_give_the_buyer_up(till, clock):
+    shop = till("returning", "second")
+    shop.plan("returning", CHALLENGE)
+    shop.plan("returning", CHALLENGE, wire.declined("authentication_failed"), verb="resume")
+    made(shop.pay(), 202)
+    clock.advance(timedelta(minutes=29))
+    refused(shop.pay("another"), 409, "payment_in_progress")
+    clock.advance(timedelta(minutes=2))
+    made(shop.pay("another"))
+    assert [(asked["giveUp"], asked["query"]) for asked in shop.calls("returning", "resume")] == [
+        (False, {}),
+        (True, {}),
+    ]
+    assert shop.payments()[1]["declineKind"] == "authentication_failed"
+    assert shop.calls("second") == [], "nobody else was asked for the first one"
+
+
+@pytest.mark.parametrize("reply", [wire.SILENCE, wire.HTML_500, (429, {}), CHALLENGE], ids=str)
+def test_vector_14_a_buyer_whom_the_provider_does_not_give_up_stays_awaited(till, clock, reply):
+    shop = till("returning")
+    shop.plan("returning", CHALLENGE)
+    shop.plan("returning", reply, verb="resume")
+    made(shop.pay(), 202)
+    clock.advance(timedelta(hours=2))
+    refused(shop.pay("another"), 409, "payment_in_progress")
+    assert [asked["giveUp"] for asked in shop.calls("returning", "resume")] == [True]
+
+
+def test_vector_14_a_buyer_who_paid_in_the_last_moment_has_paid(till, clock):
+    shop = till("returning")
+    shop.plan("returning", CHALLENGE)
+    waiting = made(shop.pay(), 202)
+    clock.advance(timedelta(hours=2))
+    refused(shop.pay("another"), 422, "session_not_open")
+    assert made(shop.shop.get(f"/orders/{waiting['orderId']}"))["paymentStatus"] == "captured"
+    assert [asked["giveUp"] for asked in shop.calls("returning", "resume")] == [True]
+
+
 def test_vector_14_a_method_that_takes_its_time_is_never_given_up(till, clock):
     shop = till("stepping")
     shop.plan("stepping", CHALLENGE)
