@@ -2,18 +2,16 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime, timedelta
 from http import HTTPStatus
 from typing import Any, Final
 
 import httpx
 
+from connectors.access_tokens import AccessTokens, NoToken
 from penstock.plugin import BadCredentials, Context, NotSent
 
 HOSTS: Final = {"production": "https://api-m.paypal.com", "sandbox": "https://api-m.sandbox.paypal.com"}
 _LOG_IN: Final = "/v1/oauth2/token"
-_SPARE: Final = timedelta(seconds=60)
-"""A token is given up this long before it ends, so that it does not end on its way."""
 
 _CONNECT_PHASE: Final = (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout)
 
@@ -26,23 +24,13 @@ class Answer:
     body: Mapping[str, Any]
 
 
-@dataclass(frozen=True, slots=True)
-class _Token:
-    text: str
-    good_until: datetime
-
-
 class Wire:
-    """Speaks to PayPal for one account.
-
-    The access token is kept between calls. It is one immutable value that is replaced whole: threads that find it old
-    at the same time fetch one each, and the last one stays.
-    """
+    """Speaks to PayPal for one account. It keeps the account's access token between calls."""
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._host = HOSTS[ctx.environment]
-        self._token: _Token | None = None
+        self._tokens = AccessTokens(ctx, "PayPal", self._host + _LOG_IN)
 
     def __repr__(self) -> str:
         return f"<Wire {self._host}>"
@@ -58,39 +46,23 @@ class Wire:
         """Post under an idempotency key. Raises `NotSent` where PayPal cannot have got it, and for 5xx ValueError."""
         return self._send("POST", path, {"PayPal-Request-Id": key, "Prefer": "return=representation"}, body)
 
-    def log_in(self) -> str:
+    def log_in(self) -> None:
         """Fetch a new access token. Raises `BadCredentials` if PayPal refuses the account."""
-        settings = self._ctx.settings
-        response = self._ctx.http.post(
-            self._host + _LOG_IN,
-            data={"grant_type": "client_credentials"},
-            auth=(settings["client_id"], settings["client_secret"]),
-            headers={"Accept": "application/json"},
-        )
-        if response.status_code == HTTPStatus.UNAUTHORIZED:
-            raise BadCredentials("PayPal refuses the client id and secret")
-        if response.status_code != HTTPStatus.OK:
-            raise ValueError(f"PayPal answered {response.status_code} to the log-in")
-        given = response.json()
-        text, seconds = given["access_token"], given["expires_in"]
-        if not isinstance(text, str) or not text.isprintable() or not isinstance(seconds, int):
-            raise ValueError("PayPal gave no usable access token")
-        self._token = _Token(text, self._ctx.clock.now() + timedelta(seconds=seconds) - _SPARE)
-        return text
+        self._tokens.log_in()
 
     def _send(self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None) -> Answer:
-        kept = self._token
-        token = self._good_token(kept, is_write=method != "GET")
-        if token is None:
+        """Exchange with a good token. A refused account is told as a 401; a write that gets no token was not sent."""
+        try:
+            return self._tokens.use(
+                lambda token: self._exchange(method, path, {**headers, "Authorization": f"Bearer {token}"}, body),
+                _is_refused,
+            )
+        except BadCredentials:
             return Answer(HTTPStatus.UNAUTHORIZED, {})
-        answer = self._exchange(method, path, {**headers, "Authorization": f"Bearer {token}"}, body)
-        if answer.status != HTTPStatus.UNAUTHORIZED or kept is None or kept.text != token:
-            return answer
-        # PayPal took the kept token back before its time, and so has done nothing. A token just fetched gets no second try.
-        again = self._good_token(None, is_write=method != "GET")
-        if again is None:
-            return answer
-        return self._exchange(method, path, {**headers, "Authorization": f"Bearer {again}"}, body)
+        except NoToken as exc:
+            if method == "GET":
+                raise
+            raise NotSent(str(exc)) from exc
 
     def _exchange(self, method: str, path: str, headers: Mapping[str, str], body: Mapping[str, Any] | None) -> Answer:
         more: dict[str, Any] = {"json": body} if body is not None else {}
@@ -110,15 +82,6 @@ class Wire:
             raise TypeError("PayPal's answer is no object")
         return Answer(response.status_code, found)
 
-    def _good_token(self, kept: _Token | None, *, is_write: bool) -> str | None:
-        """Return a token, or None if PayPal refuses the account. A write that gets no token was not sent."""
-        if kept is not None and self._ctx.clock.now() < kept.good_until:
-            return kept.text
-        try:
-            return self.log_in()
-        except BadCredentials:
-            return None
-        except (httpx.TransportError, ValueError, KeyError, TypeError) as exc:
-            if not is_write:
-                raise
-            raise NotSent(f"PayPal gave no access token ({type(exc).__name__})") from exc
+
+def _is_refused(answer: Answer) -> bool:
+    return answer.status == HTTPStatus.UNAUTHORIZED

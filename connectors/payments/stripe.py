@@ -11,6 +11,7 @@ from typing import Any, ClassVar, Final
 
 import httpx
 
+from connectors.payments.stripe_account import API, SECRET_KEY, account_setting, check_mode, headers
 from connectors.payments.stripe_answers import (
     CAPTURE,
     KEY,
@@ -45,10 +46,6 @@ from penstock.plugin import (
     WebhookDelivery,
     hookimpl,
 )
-
-API: Final = "https://api.stripe.com"
-VERSION: Final = "2023-10-16"
-"""The version that every request names, so that an account's own default changes nothing here."""
 
 _TOKENS: Final = ("pm_", "card_", "src_")
 _REASONS: Final = frozenset({"duplicate", "fraudulent", "requested_by_customer"})
@@ -87,23 +84,14 @@ class StripePayments(PaymentConnector):
         "required": ["secret_key"],
         "additionalProperties": False,
         "properties": {
-            "secret_key": {
-                "type": "string",
-                "pattern": "^(sk|rk)_(test|live)_[A-Za-z0-9]{8,}$",
-                "writeOnly": True,
-                "description": "A secret or restricted key. Sandbox environments take test keys, production live ones.",
-            },
+            "secret_key": SECRET_KEY,
             "webhook_secret": {
                 "type": "string",
                 "pattern": "^whsec_.{8,}$",
                 "writeOnly": True,
                 "description": "The signing secret of the webhook endpoint. Without it every message is refused.",
             },
-            "account": {
-                "type": "string",
-                "pattern": "^acct_[A-Za-z0-9]+$",
-                "description": "For platforms: the connected account to charge for.",
-            },
+            "account": account_setting("charge for"),
             "base_url": {
                 "type": "string",
                 "pattern": "^https?://",
@@ -114,9 +102,7 @@ class StripePayments(PaymentConnector):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        is_live = ctx.settings["secret_key"].split("_")[1] == "live"
-        if is_live != (ctx.environment == "production"):
-            raise ValueError("the secret_key is of the other mode than the environment")
+        check_mode(ctx)
         if ctx.environment == "production" and "base_url" in ctx.settings:
             raise ValueError("base_url is for tests")
 
@@ -306,21 +292,15 @@ class StripePayments(PaymentConnector):
         return json_object(response)
 
     def _get(self, path: str, query: Mapping[str, str]) -> httpx.Response:
-        return self.ctx.http.get(self._base + path, params=dict(query), headers=self._headers())
+        return self.ctx.http.get(self._base + path, params=dict(query), headers=headers(self.ctx.settings))
 
     def _post(self, path: str, key: str, form: Mapping[str, str]) -> httpx.Response:
-        return self.ctx.http.post(
-            self._base + path, data=dict(form), headers=self._headers() | {"Idempotency-Key": key}
-        )
+        own = headers(self.ctx.settings) | {"Idempotency-Key": key}
+        return self.ctx.http.post(self._base + path, data=dict(form), headers=own)
 
     @property
     def _base(self) -> str:
         return str(self.ctx.settings.get("base_url", API)).rstrip("/")
-
-    def _headers(self) -> dict[str, str]:
-        settings = self.ctx.settings
-        headers = {"Authorization": f"Bearer {settings['secret_key']}", "Stripe-Version": VERSION}
-        return headers | ({"Stripe-Account": settings["account"]} if "account" in settings else {})
 
 
 def _amount(money: Money) -> str | Rejected:

@@ -13,6 +13,8 @@ from typing import Any, ClassVar, Final
 
 import httpx
 
+from connectors.payments.stripe_account import API, SECRET_KEY, account_setting, check_mode, headers
+from connectors.payments.stripe_answers import WireFault, json_object
 from connectors.payments.stripe_money import CURRENCIES, Unchargeable, from_wire, on_wire
 from penstock.plugin import (
     SHIPPING,
@@ -30,8 +32,6 @@ from penstock.plugin import (
     hookimpl,
 )
 
-API: Final = "https://api.stripe.com"
-VERSION: Final = "2023-10-16"
 _PAGE: Final = 100
 _MOST_PAGES: Final = 20
 _CALCULATION: Final = re.compile(r"taxcalc_\w+")
@@ -40,10 +40,6 @@ _ADDRESS: Final = frozenset({"customer_tax_location_invalid", "shipping_address_
 _REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
 _NOTHING: Final = "nothing_to_tax"
 """The reason of a part that costs nothing: Stripe takes no such line."""
-
-
-class WireFault(ValueError):
-    """Stripe answered in a way that is not known."""
 
 
 class StripeTax(TaxEngine):
@@ -57,17 +53,8 @@ class StripeTax(TaxEngine):
         "required": ["secret_key"],
         "additionalProperties": False,
         "properties": {
-            "secret_key": {
-                "type": "string",
-                "pattern": "^(sk|rk)_(test|live)_[A-Za-z0-9]{8,}$",
-                "writeOnly": True,
-                "description": "A secret or restricted key. Sandbox environments take test keys, production live ones.",
-            },
-            "account": {
-                "type": "string",
-                "pattern": "^acct_[A-Za-z0-9]+$",
-                "description": "For platforms: the connected account to calculate for.",
-            },
+            "secret_key": SECRET_KEY,
+            "account": account_setting("calculate for"),
             "tax_codes": {
                 "type": "array",
                 "maxItems": 500,
@@ -87,9 +74,7 @@ class StripeTax(TaxEngine):
 
     def __init__(self, ctx: Context) -> None:
         super().__init__(ctx)
-        is_live = ctx.settings["secret_key"].split("_")[1] == "live"
-        if is_live != (ctx.environment == "production"):
-            raise ValueError("the secret_key is of the other mode than the environment")
+        check_mode(ctx)
         pairs = (text.rpartition("=") for text in ctx.settings.get("tax_codes", ()))
         self._codes = {category: code for category, _, code in pairs}
 
@@ -105,7 +90,7 @@ class StripeTax(TaxEngine):
         response = self._exchange("POST", "/v1/tax/calculations", data=form)
         if response.status_code != HTTPStatus.OK:
             return _refusal(response)
-        calculation = _json_object(response)
+        calculation = json_object(response)
         parts = [_of_line(line, request) for line in self._lines(calculation)]
         if request.shipping:
             parts.append(_of_shipping(calculation, request))
@@ -118,7 +103,7 @@ class StripeTax(TaxEngine):
             raise BadCredentials("Stripe refuses the key")
         if response.status_code != HTTPStatus.OK:
             raise WireFault(f"Stripe answered {response.status_code}")
-        status = _json_object(response)["status"]
+        status = json_object(response)["status"]
         if status == "pending":
             raise BadCredentials("Stripe Tax is not set up: finish its settings in Stripe's dashboard")
         if status != "active":
@@ -169,15 +154,11 @@ class StripeTax(TaxEngine):
             response = self._exchange("GET", f"/v1/tax/calculations/{calculation['id']}/line_items", params=query)
             if response.status_code != HTTPStatus.OK:
                 raise WireFault(f"Stripe answered {response.status_code}")
-            page = _json_object(response)
+            page = json_object(response)
         raise WireFault("Stripe lists more lines than were asked about")
 
     def _exchange(self, method: str, path: str, **more: Any) -> httpx.Response:
-        settings = self.ctx.settings
-        headers = {"Authorization": f"Bearer {settings['secret_key']}", "Stripe-Version": VERSION}
-        if "account" in settings:
-            headers["Stripe-Account"] = settings["account"]
-        return self.ctx.http.request(method, API + path, headers=headers, **more)
+        return self.ctx.http.request(method, API + path, headers=headers(self.ctx.settings), **more)
 
 
 def _of_line(line: Mapping[str, Any], request: TaxRequest) -> PartTaxes:
@@ -249,19 +230,12 @@ def _refusal(response: httpx.Response) -> Refused:
         return Refused("configuration", "Stripe refuses the key")
     if response.status_code != HTTPStatus.BAD_REQUEST:
         raise WireFault(f"Stripe answered {response.status_code}")
-    code = _json_object(response)["error"].get("code")
+    code = json_object(response)["error"].get("code")
     if code in _ADDRESS:
         return Refused("address", "Stripe does not know this address", code)
     if code == "stripe_tax_inactive":
         return Refused("configuration", "Stripe Tax is not switched on for this account", code)
     raise WireFault(f"Stripe refused the calculation ({code})")
-
-
-def _json_object(response: httpx.Response) -> dict[str, Any]:
-    answer = response.json()
-    if not isinstance(answer, dict):
-        raise WireFault("Stripe answered with no object")
-    return answer
 
 
 @hookimpl
