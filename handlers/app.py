@@ -20,13 +20,14 @@ from handlers.envelope import Envelope
 from handlers.health import Exposition, Live, Ready
 from handlers.metrics import Metrics
 from handlers.operation import Workshop
-from handlers.page import Page, PageEndpoint
+from handlers.page import PageEndpoint
 from handlers.pipeline import Pipeline
 from handlers.pool import Pool
 from handlers.respond import Answer
 from handlers.schema import Compiler
 from handlers.sealing import Seal
 from penstock import catalogue
+from penstock.web_page import Route
 
 Json = Mapping[str, Any]
 
@@ -58,7 +59,7 @@ def create_app(
     house: DoorHouse,
     document: Json | None = None,
     handlers_package: str = "handlers",
-    pages: Sequence[Page] = (),
+    pages: Sequence[Route] = (),
     *,
     errors: Mapping[str, Json] | None = None,
 ) -> Door:

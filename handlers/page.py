@@ -1,9 +1,6 @@
-"""Pages at the door: what a page is asked, and how its answer goes out. The pages themselves live in their own room."""
+"""Pages at the door: how a page is asked, and how its answer goes out. The pages themselves live in their own room."""
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Protocol
-from urllib.parse import parse_qs
+from collections.abc import Sequence
 
 from handlers.envelope import Envelope
 from handlers.failures import error_for
@@ -13,51 +10,9 @@ from handlers.request import Request, current_id
 from handlers.respond import Answer, encoded
 from penstock.errors import NotFound
 from penstock.events import declared_events
+from penstock.web_page import PageRequest, Route
 
 FORM_LIMIT = 65536
-
-
-class Shown(Protocol):
-    """A page's answer. The content type is among the headers."""
-
-    @property
-    def status(self) -> int:
-        """The HTTP status."""
-        ...
-
-    @property
-    def body(self) -> bytes:
-        """The bytes."""
-        ...
-
-    @property
-    def headers(self) -> Mapping[str, str]:
-        """The headers, by name."""
-        ...
-
-
-@dataclass(frozen=True, slots=True)
-class Asked:
-    """One request for a page. Header names are lower case; ``query`` is the raw query string."""
-
-    method: str
-    path: str
-    params: Mapping[str, str] = field(default_factory=dict)
-    query: str = ""
-    headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
-
-    def argument(self, name: str) -> str | None:
-        """Return a query parameter's first value, or None where it is absent."""
-        return parse_qs(self.query, keep_blank_values=True).get(name, [None])[0]
-
-    def form(self, name: str) -> str | None:
-        """Return a URL-encoded form field's first value, or None where it is absent."""
-        return parse_qs(self.body.decode("utf-8", "replace"), keep_blank_values=True).get(name, [None])[0]
-
-
-Page = tuple[str, str, Callable[[Any], Shown]]
-"""A method, a path pattern with ``{names}``, and what is asked for the page."""
 
 
 class PageEndpoint:
@@ -66,7 +21,7 @@ class PageEndpoint:
     pace = Pace(is_here=False)
     is_browser_safe = False
 
-    def __init__(self, page: Page, envelope: Envelope) -> None:
+    def __init__(self, page: Route, envelope: Envelope) -> None:
         method, self._template, self._show = page
         self._names = [segment[1:-1] for segment in self._template.split("/") if segment.startswith("{")]
         self._envelope = envelope
@@ -83,12 +38,12 @@ class PageEndpoint:
             return self._envelope.answer(error_for(failure, self.name), request.id)
         return Answer(shown.status, shown.body, encoded(shown.headers))
 
-    def _asked(self, request: Request) -> Asked:
+    def _asked(self, request: Request) -> PageRequest:
         try:
             params = _params(self._names, request.values)
         except NotText:
             raise NotFound from None
-        return Asked(
+        return PageRequest(
             "GET" if request.method == "HEAD" else request.method,
             request.path.decode("latin-1"),
             params,

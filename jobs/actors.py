@@ -27,7 +27,7 @@ from penstock.flows.send_mail import send_mail
 from penstock.flows.settle_payment import EXPIRE, RECONCILE, RETURN_STRAY, SCHEDULE
 from penstock.flows.take_message import FOLLOW
 from penstock.mail import SEND
-from penstock.ports import Cascade, DueRow, Mailer, OpenWork
+from penstock.ports import Cascade, DueRow, Mailer, OpenWork, Work
 
 QUEUE: Final = "due"
 FIRST_RETRY: Final = timedelta(seconds=5)
@@ -125,38 +125,36 @@ class Runner:
             self._rows.put_off(row, again)
 
     def _follow_message(self, row: DueRow) -> None:
-        work = partial(self._rooms.work, row.scope)
-        run_at = follow_message(work, self._rooms.cascade, row.object_id)
-        if run_at is not None:
-            self._rows.put_off(row, run_at)
-            return
-        with work() as uow:
-            uow.due.done(row.kind, row.object_id)
+        self._end(row, follow_message(partial(self._rooms.work, row.scope), self._rooms.cascade, row.object_id))
 
     def _reconcile_payment(self, row: DueRow) -> None:
         work = partial(self._rooms.work, row.scope)
         payment = reconcile_payment(work, self._rooms.cascade, row.object_id)
-        if payment is not None and payment.is_open:
-            now = row.scope.stands_at or self._rooms.clock.now()
-            run_at = next_look(row.attempt, since=payment.attempts[-1].started_at, now=now)
-            if run_at is not None:
-                self._rows.put_off(row, run_at)
-                return
-            flag_for_review(work, row.object_id)
-        with work() as uow:
-            uow.due.done(row.kind, row.object_id)
+        since = payment.attempts[-1].started_at if payment is not None and payment.is_open else None
+        self._look_again(row, since, flag_for_review)
 
     def _reconcile_follow_up(self, row: DueRow) -> None:
         work = partial(self._rooms.work, row.scope)
         step = reconcile_follow_up(work, self._rooms.cascade, row.object_id)
-        if step is not None and step.is_open:
+        since = step.started_at if step is not None and step.is_open else None
+        self._look_again(row, since, review_follow_up)
+
+    def _look_again(self, row: DueRow, open_since: datetime | None, review: Callable[[Work, str], None]) -> None:
+        """Have the provider asked again about what is still open (None: it is not), or a person if that is enough."""
+        run_at = None
+        if open_since is not None:
             now = row.scope.stands_at or self._rooms.clock.now()
-            run_at = next_look(row.attempt, since=step.started_at, now=now)
-            if run_at is not None:
-                self._rows.put_off(row, run_at)
-                return
-            review_follow_up(work, row.object_id)
-        with work() as uow:
+            run_at = next_look(row.attempt, since=open_since, now=now)
+            if run_at is None:
+                review(partial(self._rooms.work, row.scope), row.object_id)
+        self._end(row, run_at)
+
+    def _end(self, row: DueRow, run_at: datetime | None) -> None:
+        """Put a row off to ``run_at``, or call it done where that is None."""
+        if run_at is not None:
+            self._rows.put_off(row, run_at)
+            return
+        with self._rooms.work(row.scope) as uow:
             uow.due.done(row.kind, row.object_id)
 
     def _return_stray(self, row: DueRow) -> None:

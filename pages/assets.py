@@ -8,7 +8,7 @@ from importlib.resources.abc import Traversable
 from pathlib import Path
 from typing import Final
 
-from pages.response import PageRequest, PageResponse
+from penstock.web_page import PageRequest, PageResponse
 
 _STATIC: Final = Path(__file__).parent / "static"
 _TYPES: Final = {

@@ -8,11 +8,12 @@ from urllib.parse import urlencode, urlsplit
 from bootstrap import House
 from connectors.payments.sandbox import SandboxPayments
 from pages.layout import render
-from pages.response import Page, PageRequest, PageResponse, redirect
+from pages.response import redirect
 from pages.summary import brand
 from penstock.money import Money
 from penstock.payment import Attempt, AttemptState, Payment
 from penstock.tenant import Connection, EmbedConfig
+from penstock.web_page import Page, PageRequest, PageResponse
 
 _ANSWERS: Final = {"approve": True, "fail": False}
 _OWN: Final = frozenset({"same-origin", "none"})

@@ -8,12 +8,12 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from bootstrap import House
 from pages import tokens
 from pages.layout import render
-from pages.response import Page, PageRequest, PageResponse
 from pages.summary import Brand, Summary, brand, countries, needs_address, summarize
 from penstock.cart import Cart
 from penstock.payment import Payment, PaymentStatus
 from penstock.session import CheckoutSession, SessionStatus
 from penstock.tenant import EmbedConfig
+from penstock.web_page import Page, PageRequest, PageResponse
 
 DECLINES: Final[Mapping[str, str]] = {
     "insufficient_funds": "The card has insufficient funds.",

@@ -6,9 +6,10 @@ from urllib.parse import parse_qsl
 
 from bootstrap import House
 from pages.checkout import come_back
-from pages.response import Page, PageRequest, PageResponse, redirect
+from pages.response import redirect
 from penstock.flows.resume_payment import resume_payment
 from penstock.session import SessionStatus
+from penstock.web_page import Page, PageRequest, PageResponse
 
 _MAX_FIELDS: Final = 50
 _MAX_LENGTH: Final = 16_384

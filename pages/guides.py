@@ -10,7 +10,7 @@ from markdown_it import MarkdownIt
 from markdown_it.token import Token
 
 from pages.layout import colored, render
-from pages.response import PageRequest, PageResponse
+from penstock.web_page import PageRequest, PageResponse
 
 DOCS: Final = Path(__file__).parent.parent / "docs"
 _FIRST: Final = ("index", "checkout", "embedding", "routing", "shipping-tax", "http")

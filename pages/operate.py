@@ -10,10 +10,11 @@ from typing import Any, Final
 from bootstrap import House
 from pages.challenge import is_own
 from pages.layout import render
-from pages.response import Page, PageRequest, PageResponse, redirect
+from pages.response import redirect
 from penstock.caller import Caller
 from penstock.errors import ApiError, MissingApplicationId, MissingEnvironmentId
 from penstock.ids import is_uuid
+from penstock.web_page import Page, PageRequest, PageResponse
 
 PLACE: Final = "/operate"
 PERMISSION: Final = "application:webhooks"

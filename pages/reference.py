@@ -9,11 +9,11 @@ import orjson
 
 from pages import tokens
 from pages.layout import render, security_headers
-from pages.response import PageRequest, PageResponse
 from pages.schemas import Field, Reader
 from penstock import catalogue
 from penstock.catalogue import ErrorEntry, EventEntry
 from penstock.event_example import example_event
+from penstock.web_page import PageRequest, PageResponse
 
 _METHODS: Final = ("get", "put", "post", "patch", "delete")
 _RETRY: Final[Mapping[str, str]] = {

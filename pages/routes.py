@@ -11,8 +11,8 @@ from pages.comeback import comeback_page
 from pages.guides import guide_page
 from pages.operate import operate_pages
 from pages.reference import Reference
-from pages.response import Route
 from pages.total import total_page
+from penstock.web_page import Route
 
 
 def routes(house: House, document: Mapping[str, Any]) -> list[Route]:

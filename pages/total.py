@@ -6,7 +6,6 @@ from functools import cache
 from typing import Any, Final
 
 from pages.layout import render
-from pages.response import PageRequest, PageResponse
 from penstock.calculation import Basket, Calculation, Goods
 from penstock.config_rules import canonical_config
 from penstock.explanation import explain
@@ -14,6 +13,7 @@ from penstock.flows.calculate_basket import calculate_basket
 from penstock.money import Money
 from penstock.shipping_tax import read_config
 from penstock.totals import Line, Percentage
+from penstock.web_page import PageRequest, PageResponse
 
 _CURRENCY: Final = "USD"
 _CONFIG: Final[Mapping[str, Any]] = {

@@ -2,11 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, Self
 
 from penstock.caller import Scope
 from penstock.connector import EnvironmentKind, PaymentConnector, ProviderKind
-from penstock.outcome import FollowUp, Outcome
+from penstock.outcome import Approved, Declined, Done, FollowUp, Outcome, Pending, Rejected
 
 VerdictState = Literal["approved", "pending", "declined", "rejected", "not_sent", "unknown"]
 StepEnd = Literal["succeeded", "pending", "declined", "rejected", "not_sent", "unknown"]
@@ -54,6 +54,19 @@ class Verdict:
     error: str = ""
     doubt: Doubt = ""
 
+    @classmethod
+    def of(cls, outcome: Outcome) -> Self:
+        """Return an outcome that has been checked, under its name."""
+        match outcome:
+            case Approved():
+                return cls("approved", outcome)
+            case Pending():
+                return cls("pending", outcome)
+            case Declined():
+                return cls("declined", outcome)
+            case Rejected():
+                return cls("rejected", outcome)
+
     @property
     def may_go_elsewhere(self) -> bool:
         """Whether the next provider may be asked: only after a certain no that another may answer otherwise."""
@@ -73,3 +86,16 @@ class StepVerdict:
     answer: FollowUp | None = None
     error: str = ""
     is_running: bool = False
+
+    @classmethod
+    def of(cls, answer: FollowUp) -> Self:
+        """Return an answer that has been checked, under its name."""
+        match answer:
+            case Done():
+                return cls("succeeded", answer)
+            case Pending():
+                return cls("pending", answer)
+            case Declined():
+                return cls("declined", answer)
+            case Rejected():
+                return cls("rejected", answer)

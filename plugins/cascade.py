@@ -19,10 +19,8 @@ from penstock.outcome import (
     Approved,
     CaptureMode,
     CardFacts,
-    Declined,
     FollowUp,
     Outcome,
-    Pending,
     ProxyTransaction,
     Widget,
     check_answer,
@@ -37,7 +35,7 @@ from plugins.health import Health
 from plugins.masking import texts, told
 from plugins.objections import objection, takes
 from plugins.registry import Registry, UnusableConnection
-from plugins.steps import can_follow_up, step_verdict, verb_for
+from plugins.steps import can_follow_up, verb_for
 
 __all__ = ["Candidate", "Cascade", "Connection", "Offer", "ProviderSilent", "Verdict"]
 
@@ -187,7 +185,7 @@ class Cascade:
             return Verdict("unknown", error=str(exc))
         if ended.raised is not None:
             return Verdict("unknown", error=told(ended, texts(candidate.connector)))
-        return None if ended.value is None else Verdict(_state(ended.value), ended.value)
+        return None if ended.value is None else Verdict.of(ended.value)
 
     def reverse(self, candidate: Candidate, key: str, *, within: float | None = None) -> bool:
         """Ask the provider to undo whatever the charge with this key did. True only if it confirmed that in time."""
@@ -216,7 +214,7 @@ class Cascade:
         except DeadlinePassed as exc:
             return Verdict("unknown", error=str(exc), doubt="running")
         if ended.value is not None:
-            return Verdict(_state(ended.value), ended.value)
+            return Verdict.of(ended.value)
         state: VerdictState = "not_sent" if _is_unsent(ended) else "unknown"
         return Verdict(state, error=told(ended, secrets), doubt="transport" if _is_silence(ended) else "")
 
@@ -251,7 +249,7 @@ class Cascade:
         except DeadlinePassed as exc:
             return StepVerdict("unknown", error=str(exc), is_running=True)
         if ended.value is not None:
-            return step_verdict(ended.value)
+            return StepVerdict.of(ended.value)
         error = told(ended, texts(candidate.connector))
         return StepVerdict("not_sent" if _is_unsent(ended) else "unknown", error=error)
 
@@ -273,7 +271,7 @@ class Cascade:
             return StepVerdict("unknown", error=str(exc))
         if ended.raised is not None:
             return StepVerdict("unknown", error=told(ended, texts(candidate.connector)))
-        return None if ended.value is None else step_verdict(ended.value)
+        return None if ended.value is None else StepVerdict.of(ended.value)
 
     def _methods(self, candidate: Candidate) -> list[PaymentMethod]:
         try:
@@ -345,17 +343,6 @@ def _checked(found: Outcome, money: Money | None, capture: CaptureMode) -> Outco
         is_held = found.authorized is not None and found.captured.amount == 0
         money, capture = (found.authorized, "manual") if is_held else (found.captured, "automatic")
     return check_answer(found, money or Money(0, "XXX"), capture)
-
-
-def _state(outcome: Outcome) -> VerdictState:
-    match outcome:
-        case Approved():
-            return "approved"
-        case Pending():
-            return "pending"
-        case Declined():
-            return "declined"
-    return "rejected"
 
 
 def _is_unsent(ended: Call[Any]) -> bool:

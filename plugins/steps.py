@@ -1,11 +1,10 @@
-"""Captures, voids and refunds: which verb of a connector is meant, and what its answer comes to."""
+"""Captures, voids and refunds: which verb of a connector is meant, and whether it may be asked for."""
 
 from collections.abc import Callable
 
 from penstock.connector import PaymentConnector
-from penstock.outcome import Declined, Done, FollowUp, Pending
+from penstock.outcome import FollowUp
 from penstock.request import CaptureRequest, FollowUpRequest, RefundRequest, VoidRequest
-from penstock.verdict import StepEnd, StepVerdict
 
 
 def verb_for(connector: PaymentConnector, request: FollowUpRequest) -> Callable[[], FollowUp]:
@@ -23,19 +22,3 @@ def can_follow_up(connector: PaymentConnector, request: FollowUpRequest) -> bool
     """Whether the connector claims the verb that this request is for."""
     claims = connector.capabilities
     return claims.refund if isinstance(request, RefundRequest) else claims.manual_capture
-
-
-def step_verdict(answer: FollowUp) -> StepVerdict:
-    """Return an answer that has been checked, under its name."""
-    return StepVerdict(_state(answer), answer)
-
-
-def _state(answer: FollowUp) -> StepEnd:
-    match answer:
-        case Done():
-            return "succeeded"
-        case Pending():
-            return "pending"
-        case Declined():
-            return "declined"
-    return "rejected"

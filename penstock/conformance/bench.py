@@ -10,7 +10,8 @@ import pytest
 from penstock.conformance import operations
 from penstock.conformance.operations import CHARGE, FIND, Operation, asked_of
 from penstock.conformance.provider import Answer, CannedProvider, Heard, SideCall, fresh, owed, standing_clock
-from penstock.connector import Context, PaymentConnector
+from penstock.conformance.settings import AccountBench
+from penstock.connector import Context, PaymentConnector, Provider
 from penstock.money import Money
 from penstock.request import (
     CaptureRequest,
@@ -48,7 +49,7 @@ def is_claimed(connector: type[PaymentConnector], test: Callable[..., Any], oper
     return all(getattr(connector.capabilities, claim) for claim in claims if claim)
 
 
-class Bench:
+class Bench(AccountBench):
     """What an author fills in; the tests are in the classes beside this one.
 
     ``wire`` is what the provider answers, by scenario; the kit's page in the docs lists them by claim. An answer is a
@@ -62,7 +63,6 @@ class Bench:
     """
 
     connector: ClassVar[type[PaymentConnector]]
-    settings: ClassVar[Mapping[str, Any]]
     wire: ClassVar[Mapping[str, Answer | None]]
     amounts: ClassVar[Mapping[Money, Any]]
     echoes_amount: ClassVar[bool] = True
@@ -74,6 +74,11 @@ class Bench:
     transaction_ref: ClassVar[str] = "txn_conformance_1"
     message_age: ClassVar[timedelta | None] = timedelta(hours=1)
     environment: ClassVar[Literal["production", "sandbox"]] = "sandbox"
+
+    @classmethod
+    def tried(cls) -> type[Provider]:
+        """Return the class that is tried."""
+        return cls.connector
 
     def amount_on_wire(self, request: httpx.Request) -> Any:  # noqa: ARG002  subclasses use it
         """Return the amount as this provider was told it."""
@@ -201,11 +206,6 @@ class Bench:
         self.perform(operation, recorded)
         assert given, f"{operation.name} sent nothing, so there is nothing to answer"
         return fresh(given[-1])
-
-    def secrets(self) -> list[str]:
-        """Return the values of the settings that are marked as secrets."""
-        marked = {n for n, p in self.connector.settings_schema.get("properties", {}).items() if p.get("writeOnly")}
-        return [value for name, value in self.settings.items() if name in marked and isinstance(value, str)]
 
     def _call(
         self, connector: PaymentConnector, operation: Operation, money: Money | None, key: str

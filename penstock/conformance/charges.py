@@ -7,19 +7,18 @@ from functools import partial
 from typing import Final
 
 import httpx
-import jsonschema_rs
 import pytest
 
 from penstock.conformance.bench import KEY, OTHER_KEY, Bench, claiming
 from penstock.conformance.operations import AUTHORIZE, CHARGE, FIND, judge
 from penstock.conformance.provider import text_of
+from penstock.conformance.settings import SettingsPromises
 from penstock.connector import Capabilities, NotSent, PaymentConnector, unkept_claims
 from penstock.outcome import DECLINE_KINDS, Approved, Declined, Outcome, Pending, Rejected, check_answer
 from penstock.request import ChargeRequest
 
 EXPONENTS: Final = {"JPY": 0, "KWD": 3}
 
-_SOUNDS_SECRET: Final = re.compile(r"(?i)key|secret|token|password|credential")
 _CARD_NUMBER: Final = re.compile(r"(?<!\d)\d{13,19}(?!\d)")
 _SILENCES: Final = (
     httpx.ReadTimeout("silence"),
@@ -29,7 +28,7 @@ _SILENCES: Final = (
 )
 
 
-class ChargePromises(Bench):
+class ChargePromises(SettingsPromises, Bench):
     """Charges, and the class itself."""
 
     def test_it_has_a_name_and_keeps_its_claims(self) -> None:
@@ -45,19 +44,6 @@ class ChargePromises(Bench):
     def test_it_offers_only_methods_it_claims(self) -> None:
         connector, _ = self.built("approved")
         assert {offered.method for offered in connector.payment_methods()} <= connector.capabilities.methods
-
-    def test_its_settings_schema_is_one_and_knows_required_settings(self) -> None:
-        schema = dict(self.connector.settings_schema)
-        assert jsonschema_rs.meta.is_valid(schema), "settings_schema is not a JSON Schema"
-        assert schema.get("type") == "object", "settings_schema describes an object"
-        assert jsonschema_rs.is_valid(schema, dict(self.settings)), "the kit's own settings do not fit"
-        if schema.get("required"):
-            assert not jsonschema_rs.is_valid(schema, {}), "empty settings must be refused"
-
-    def test_its_secret_settings_are_marked(self) -> None:
-        for name, prop in self.connector.settings_schema.get("properties", {}).items():
-            if _SOUNDS_SECRET.search(name) and prop.get("type", "string") == "string":
-                assert "writeOnly" in prop, f"{name} sounds like a secret: mark it writeOnly (or say writeOnly: false)"
 
     def test_approved_is_told_with_a_reference_and_the_money_asked(self) -> None:
         heard = self.charge("approved")

@@ -20,6 +20,7 @@ _PARTS: Final = (
     "provider",
     "rates",
     "returns",
+    "settings",
     "sources",
     "taxes",
 )

@@ -7,11 +7,11 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Final, Literal, TypeVar
 
 import httpx
-import jsonschema_rs
 import pytest
 
 from penstock.conformance.faults import FAULTS, Fault, faulty
 from penstock.conformance.provider import Answer, CannedProvider, Heard, SideCall, fresh, owed, standing_clock, text_of
+from penstock.conformance.settings import AccountBench, SettingsPromises
 from penstock.connector import BadCredentials, Context, NotSent, Provider, unkept_verify
 from penstock.outcome import BrokenPromise
 from penstock.source import Refused
@@ -21,7 +21,6 @@ NOTHING: Final = "nothing"
 
 ANSWERED: Final = "answered"
 
-_SOUNDS_SECRET: Final = re.compile(r"(?i)key|secret|token|password|credential")
 _WIRE_FAULTS: Final = tuple(fault for fault in FAULTS if fault.make is not None)
 _FAILING: Final = pytest.mark.parametrize("status", [302, 429, 500, 503])
 
@@ -48,7 +47,7 @@ def is_wanted(bench: type["SourceBench"], test: Callable[..., Any]) -> bool:
     return not claim or bool(getattr(bench.provider.capabilities, claim))
 
 
-class SourceBench:
+class SourceBench(AccountBench):
     """What an author fills in for an engine or a source of either kind.
 
     ``wire`` is what the provider answers, by scenario; an answer is a `reply`, a function of the request, or None where
@@ -56,10 +55,14 @@ class SourceBench:
     """
 
     provider: ClassVar[type[Provider]]
-    settings: ClassVar[Mapping[str, Any]] = {}
     wire: ClassVar[Mapping[str, Answer | None]] = {}
     calls_nobody: ClassVar[bool] = False
     environment: ClassVar[Literal["production", "sandbox"]] = "sandbox"
+
+    @classmethod
+    def tried(cls) -> type[Provider]:
+        """Return the class that is tried."""
+        return cls.provider
 
     def side_call(self, request: httpx.Request) -> httpx.Response | None:  # noqa: ARG002  subclasses use it
         """Answer a request that is not the one asked about (fetching an access token, say); None if it is."""
@@ -115,11 +118,6 @@ class SourceBench:
             pytest.skip(f'wire["{name}"] is None: this provider has no such answer')
         return answer
 
-    def secrets(self) -> list[str]:
-        """Return the values of the settings that are marked as secrets."""
-        marked = {n for n, p in self.provider.settings_schema.get("properties", {}).items() if p.get("writeOnly")}
-        return [value for name, value in self.settings.items() if name in marked and isinstance(value, str)]
-
     def replayed(self) -> Callable[[httpx.Request], httpx.Response]:
         """Return a provider that gives its good answer."""
         answer = self.good()[1]
@@ -140,7 +138,7 @@ class SourceBench:
         return answer
 
 
-class SourcePromises(SourceBench):
+class SourcePromises(SettingsPromises, SourceBench):
     """The class, its account, and failures of the wire."""
 
     def test_it_has_a_name_and_keeps_its_claims(self) -> None:
@@ -148,19 +146,6 @@ class SourcePromises(SourceBench):
         assert re.fullmatch(r"[a-z][a-z0-9_]{0,39}", cls.name), "name: lower case letters, digits, underscores"
         assert cls.display_name.strip(), "display_name is empty: it is what people read"
         assert not unkept_verify(cls), "; ".join(unkept_verify(cls))
-
-    def test_its_settings_schema_is_one_and_knows_required_settings(self) -> None:
-        schema = dict(self.provider.settings_schema)
-        assert jsonschema_rs.meta.is_valid(schema), "settings_schema is not a JSON Schema"
-        assert schema.get("type") == "object", "settings_schema describes an object"
-        assert jsonschema_rs.is_valid(schema, dict(self.settings)), "the kit's own settings do not fit"
-        if schema.get("required"):
-            assert not jsonschema_rs.is_valid(schema, {}), "empty settings must be refused"
-
-    def test_its_secret_settings_are_marked(self) -> None:
-        for name, prop in self.provider.settings_schema.get("properties", {}).items():
-            if _SOUNDS_SECRET.search(name) and prop.get("type", "string") == "string":
-                assert "writeOnly" in prop, f"{name} sounds like a secret: mark it writeOnly (or say writeOnly: false)"
 
     def test_secrets_are_in_no_repr(self) -> None:
         provider, _ = self.built(self.good()[1])

@@ -13,22 +13,18 @@ from penstock.ids import is_uuid
 from penstock.inbox import Handled, Message, Named
 from penstock.money import Money
 from penstock.outcome import (
-    Approved,
     BrokenPromise,
     CaptureMode,
-    Declined,
     Done,
     FollowUp,
     Outcome,
-    Pending,
-    Rejected,
     check_answer,
     check_follow_up,
 )
 from penstock.payment import AttemptState, Payment
 from penstock.ports import Cascade, Work
 from penstock.request import ResumeRequest
-from penstock.verdict import Candidate, StepEnd, StepVerdict, Verdict, VerdictState
+from penstock.verdict import Candidate, StepVerdict, Verdict
 
 LOOK_AGAIN: Final = timedelta(seconds=5)
 """When to look again while the message is ahead of us: its payment is still being sent, or not written down yet."""
@@ -91,7 +87,7 @@ def _record_told_step(work: Work, payment_id: str, key: str, told: Outcome | Fol
         answer = check_follow_up(told, Money(step.amount, step.currency))
     except BrokenPromise:
         return
-    record_step(work, payment, step.id, StepVerdict(_step_state(answer), answer))
+    record_step(work, payment, step.id, StepVerdict.of(answer))
 
 
 def _note_dispute(work: Work, message: Message, payment_id: str) -> None:
@@ -141,30 +137,6 @@ class _Told:
 
     def _verdict(self, money: Money, capture: CaptureMode) -> Verdict:
         try:
-            return Verdict(_state(self._told), check_answer(self._told, money, capture))
+            return Verdict.of(check_answer(self._told, money, capture))
         except BrokenPromise as exc:
             return Verdict("unknown", error=f"its message cannot be so: {exc}")
-
-
-def _step_state(answer: FollowUp) -> StepEnd:
-    match answer:
-        case Done():
-            return "succeeded"
-        case Pending():
-            return "pending"
-        case Declined():
-            return "declined"
-        case Rejected():
-            return "rejected"
-
-
-def _state(told: Outcome) -> VerdictState:
-    match told:
-        case Approved():
-            return "approved"
-        case Pending():
-            return "pending"
-        case Declined():
-            return "declined"
-        case Rejected():
-            return "rejected"

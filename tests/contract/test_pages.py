@@ -11,7 +11,6 @@ from connectors.payments.sandbox_bank import is_behaviour
 from pages.challenge import is_own
 from pages.checkout import checkout_pages, come_back
 from pages.guides import DOCS
-from pages.response import PageRequest
 from pages.summary import brand
 from pages.tokens import CHOICES
 from pages.total import example
@@ -19,6 +18,7 @@ from penstock import catalogue
 from penstock.explanation import explain
 from penstock.ids import new_session_id
 from penstock.tenant import EmbedConfig
+from penstock.web_page import PageRequest
 from tests.shop import ADDRESS, made
 
 STORE, SISTER = "https://shop.example", "https://www.shop.example:8443"
