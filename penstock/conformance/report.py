@@ -103,5 +103,5 @@ def _faults(mine: Mapping[str, Mapping[str, str]]) -> str:
         return sum(any(mark in node for mark in _CELL) for node in mine[word])
 
     passed, failed, skipped = cells("passed"), cells("failed"), cells("skipped")
-    without = f"; {skipped} cells do not apply" if skipped else ""
+    without = f"; {skipped} {'cell does' if skipped == 1 else 'cells do'} not apply" if skipped else ""
     return f"{passed} of {passed + failed} cells survived{without}" if passed + failed else ""

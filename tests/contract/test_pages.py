@@ -19,7 +19,8 @@ from penstock.explanation import explain
 from penstock.ids import new_session_id
 from penstock.tenant import EmbedConfig
 from penstock.web_page import PageRequest
-from tests.shop import ADDRESS, made
+from tests.routes import two_banks
+from tests.shop import ADDRESS, made, refused
 
 STORE, SISTER = "https://shop.example", "https://www.shop.example:8443"
 BRIEF = {"customerEmail": "ada@example.com", "collect": {"shippingAddress": False}}
@@ -406,13 +407,15 @@ COMMAND = re.compile(
 
 def commands(guide: str, variables: dict[str, str]):
     """Each curl command of a guide, as method, path, headers and body. What a variable stands for comes from the dict."""
-    for block in re.findall(r"```sh\n(.*?)```", (DOCS / guide).read_text(), re.DOTALL):
+    text = (DOCS / guide).read_text().replace("$(penstock token)", "$TOKEN")
+    member = "".join(re.findall(r"<<END\n(.*?)\nEND", text, re.DOTALL))
+    for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL):
         for found in COMMAND.finditer(block.strip()):
             body = re.search(r"-d '(.*)'", found["rest"], re.DOTALL)
-            filled = Template(
-                (body[1] if body else "").replace("'$", "$").replace("APP'", "APP").replace("CART'", "CART")
-            )
+            filled = Template(re.sub(r"'(\$[A-Z]+)'", r"\1", body[1] if body else ""))
             headers = dict(re.findall(r'-H "([^:]+): ([^"]+)"', found["rest"]))
+            if "-H @me.txt" in found["rest"]:
+                headers |= re.findall(r"^([A-Z][\w-]+): (.+)$", member, re.MULTILINE)
             yield (
                 found["method"] or ("POST" if body else "GET"),
                 Template(found["path"]).substitute(variables),
@@ -435,6 +438,24 @@ def test_the_commands_of_the_guides_do_what_they_say(shop):
                     variables[name] = answer.json()[field]
     assert len(paths) == 9
     assert made(shop.get(f"/orders/{variables['ORDER']}"))["paymentStatus"] == "captured"
+
+
+def test_the_commands_about_routing_do_what_the_guide_says(shop):
+    ids = two_banks(shop)
+    variables = {"TOKEN": shop.dashboard_token, "APP": shop.application_id, "ENV": shop.environment_id}
+    variables |= {"KEY": shop.secret_key, "A": ids["sandbox"], "B": ids["sandbox_b"], "PAYMENT": ""}
+    answers = []
+    for method, path, headers, body in commands("routing.md", variables):
+        if path == "/payments":
+            refused(shop.complete(shop.session()["id"], "tok_sandbox_decline_soft"), 402, "payment_failed")
+        answers.append(made(shop.client.request(method, f"/api/v1{path}", headers=headers, content=body)))
+        if path == "/payments":
+            variables["PAYMENT"] = answers[-1]["data"][0]["id"]
+    listed, imagined, _, _, trace = answers
+    assert {each["id"] for each in listed["data"]} == set(ids.values())
+    assert (imagined["rule"], [each["state"] for each in imagined["connectors"]]) == (0, ["would_try"] * 2)
+    went = [(each["connector"], each["next"], each["reason"]) for each in trace["attempts"]]
+    assert went == [("sandbox_b", "went_on", "declined_soft"), ("sandbox", "stopped", "no_more_connectors")]
 
 
 @pytest.mark.parametrize(
