@@ -8,6 +8,8 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Any
 
 import sqlalchemy as sa
@@ -56,6 +58,40 @@ async def messages(shop: Shop, count: int) -> list[str]:
                 faults.append(f"messages about {token}: {tally(taken)}")
         await _settled(shop, clients)
     return faults + _judged(shop, sessions, told)
+
+
+@dataclass(frozen=True)
+class Told:
+    """A payment that the bank left open and has decided since: its session, its price, and the bank's message of it."""
+
+    session: str
+    price: int
+    message: bytes
+
+
+async def decided(shop: Shop) -> Told:
+    """Make such a payment."""
+    async with Clients(shop.ports, 1) as clients:
+        path = await _connected(shop, clients)
+        session = await shop.session(clients, await shop.cart(clients, 700))
+        waiting = await clients.ask(shop.complete(session, token=OPEN))
+        assert waiting.status == HTTPStatus.ACCEPTED, waiting
+        key = await _heard(shop, session)
+        await _decided(shop, key, approve=True)
+        return Told(session, 700, _message(path, "evt_kept", key))
+
+
+async def tell(shop: Shop, told: Told) -> Answer:
+    """Send the bank's message."""
+    async with Clients(shop.ports, 1) as clients:
+        return await clients.ask(told.message)
+
+
+async def settled(shop: Shop, told: Told) -> list[str]:
+    """Wait until the payment is no longer open; return what is wrong with it then."""
+    async with Clients(shop.ports, 1) as clients:
+        await _settled(shop, clients)
+    return _judged(shop, {told.session: (told.price, True)}, {"evt_kept"})
 
 
 async def _connected(shop: Shop, clients: Clients) -> str:

@@ -8,6 +8,7 @@ import json
 import urllib.request
 from collections import Counter
 from collections.abc import Sequence
+from http import HTTPStatus
 from typing import Any
 
 import sqlalchemy as sa
@@ -21,6 +22,7 @@ CHANGES = {
     ("checkout_sessions", "completed"): "checkout.session.completed",
     ("orders", "insert"): "order.created",
     ("payments", "captured"): "payment.captured",
+    ("payments", "refunded"): "payment.refunded",
     ("payments", "failed"): "payment.failed",
 }
 """Which event each change must have, once."""
@@ -71,13 +73,13 @@ class Books:
     """What the bank and the database say at this moment."""
 
     def __init__(self, url: str, bank_url: str) -> None:
-        with _plain.open(f"{bank_url}/ledger", timeout=10) as answer:
-            items = json.load(answer)["items"]
-        self.charged = Counter(row["amount"] for row in items if row["status"] == "approved")
+        self.charged = Counter(row["amount"] for row in _read(bank_url, "ledger") if row["status"] == "approved")
+        self.returned = Counter(row["amount"] for row in _read(bank_url, "steps") if row["verb"] == "refund")
         with _engine(url).connect() as connection:
-            self.paid = Counter(
-                connection.execute(sa.text("SELECT total FROM orders WHERE payment_status = 'captured'")).scalars()
-            )
+            paid = "SELECT total FROM orders WHERE payment_status IN ('captured', 'refunded')"
+            self.paid = Counter(connection.execute(sa.text(paid)).scalars())
+            refunded = "SELECT amount_refunded FROM payments WHERE amount_refunded > 0"
+            self.refunded = Counter(connection.execute(sa.text(refunded)).scalars())
             self.lines = Counter(
                 str(i) for i in connection.execute(sa.text("SELECT cart_id FROM cart_items")).scalars()
             )
@@ -90,7 +92,13 @@ class Books:
             faults.append(
                 f"charged without an order {self.charged - self.paid}, the reverse {self.paid - self.charged}"
             )
+        if self.returned != self.refunded:
+            faults.append(
+                f"returned and not written {self.returned - self.refunded}, the reverse {self.refunded - self.returned}"
+            )
         for trial in trials:
+            if self.returned[trial.amount] > (1 if trial.payment else 0):
+                faults.append(f"{trial.failpoint}: {self.returned[trial.amount]} refunds")
             charged, paid = self.charged[trial.amount], self.paid[trial.amount]
             if trial.session and (charged != paid or charged > 1):
                 faults.append(f"{trial.failpoint}: {charged} charges, {paid} paid orders")
@@ -102,13 +110,29 @@ class Books:
         """Return what is wrong after each client has asked again: each must have what it asked for, once."""
         faults = self.unmatched(trials)
         for trial, (status, body) in zip(trials, answers, strict=True):
-            if status != (200 if trial.session else 201):
+            if trial.payment:
+                faults += self._wrong_refund(trial, status, body)
+            elif status != (200 if trial.session else 201):
                 faults.append(f"{trial.failpoint}: asked again, {status} {body}")
             elif trial.session and (self.charged[trial.amount], body["amount"]) != (1, trial.amount):
                 faults.append(f"{trial.failpoint}: {self.charged[trial.amount]} charges after asking again")
             elif not trial.session and self.lines[trial.cart] != 1:
                 faults.append(f"{trial.failpoint}: {self.lines[trial.cart]} lines after asking again")
         return faults
+
+    def _wrong_refund(self, trial: Any, status: int, body: Any) -> list[str]:
+        """Say where an answer about a refund is not what the bank did: made once, or for certain not made."""
+        returned, made = self.returned[trial.amount], status == HTTPStatus.OK
+        is_certain = made or body["error"]["code"] == "no_eligible_connector"
+        if is_certain and returned == made:
+            return []
+        return [f"{trial.failpoint}: {returned} refunds after asking again, {status} {body}"]
+
+
+def _read(bank_url: str, what: str) -> list[dict[str, Any]]:
+    with _plain.open(f"{bank_url}/{what}", timeout=10) as answer:
+        found: list[dict[str, Any]] = json.load(answer)["items"]
+    return found
 
 
 def _events(connection: sa.Connection) -> list[str]:
@@ -132,5 +156,9 @@ def _sequences(connection: sa.Connection) -> list[str]:
 
 
 def _open(connection: sa.Connection) -> list[str]:
-    sql = "SELECT id FROM payment_attempts WHERE state IN ('sending', 'unknown')"
-    return [f"attempt {row[0]} is still open" for row in connection.execute(sa.text(sql))]
+    still = "{} {} is still open"
+    return [
+        still.format(table, row[0])
+        for table in ("payment_attempts", "payment_steps")
+        for row in connection.execute(sa.text(f"SELECT id FROM {table} WHERE state IN ('sending', 'unknown')"))
+    ]

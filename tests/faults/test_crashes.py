@@ -11,8 +11,11 @@ from pathlib import Path
 import pytest
 import sqlalchemy as sa
 
+from penstock.failpoint import FAILPOINTS
 from storage import tables
 from storage.engine import parse
+from tests.faults import messages
+from tests.faults.crash import ELSEWHERE, IN_COMPLETE, IN_REFUND, IN_WRITE
 from tests.faults.evidence import FULL, evidence
 from tests.faults.town import Shop, founded, penstock, serving
 from tests.faults.tree import ROOT
@@ -47,10 +50,19 @@ def test_a_kill_at_any_failpoint_loses_nothing_and_doubles_nothing(database: str
     ):
         report = run_crashes(shop, trials)
         trial.trials, trial.failures = report["trials"], len(report["faults"])
-        trial.remark = f"{sum(report['killed'].values())} killed, {report['survived']} survived"
+        dead, looks = _requests(report["killed"]), sum(report["killed"].values())
+        trial.remark = f"{sum(dead.values())} of {report['trials']} killed at {len(dead)} places, {looks} kills in all"
         audit = penstock(ROOT, shop.environ, "audit")
     assert not report["faults"]
+    assert not _requests(report["survived"]), "each of them came by the place where it was to die"
+    assert set(dead) == {*IN_COMPLETE, *IN_REFUND, *IN_WRITE}
+    assert set(FAILPOINTS) == {*dead, *ELSEWHERE}
     assert audit.returncode == 0, audit.stdout
+
+
+def _requests(counts: dict[str, int]) -> dict[str, int]:
+    """The counts of requests, without those of the looks between them."""
+    return {place: count for place, count in counts.items() if not place.startswith("reconcile: ")}
 
 
 KILLED = {"PENSTOCK_TEST_FAILPOINTS": "1", "PENSTOCK_FAILPOINTS": "provider.after_send=kill"}
@@ -73,6 +85,25 @@ def test_vector_19_a_server_killed_between_send_and_record_asks_the_provider_whe
             again = asyncio.run(_pay(shop, session))
             assert (again.status, again.json["paymentId"]) == (200, paid["id"])
         assert len(shop.bank.executed()) == 1
+        assert penstock(ROOT, shop.environ, "audit").returncode == 0
+
+
+KILLED_AT_MESSAGE = KILLED | {"PENSTOCK_FAILPOINTS": "message.after_commit=kill"}
+
+
+def test_a_message_that_was_kept_before_a_kill_is_followed_and_counts_once(database: str, databases, tmp_path: Path):
+    with databases.fresh() as url, founded(ROOT, url, tmp_path) as shop:
+        log = tmp_path / "server.log"
+        with serving(ROOT, shop.environ | KILLED_AT_MESSAGE, log=log) as port:
+            shop.ports = [port]
+            told = asyncio.run(messages.decided(shop))
+            with pytest.raises(ConnectionError):
+                asyncio.run(messages.tell(shop, told))
+        with serving(ROOT, shop.environ, log=log) as port:
+            shop.ports = [port]
+            assert asyncio.run(messages.settled(shop, told)) == []
+            assert asyncio.run(messages.tell(shop, told)).status == 200
+            assert asyncio.run(messages.settled(shop, told)) == []
         assert penstock(ROOT, shop.environ, "audit").returncode == 0
 
 

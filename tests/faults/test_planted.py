@@ -83,7 +83,7 @@ def test_a_wrong_decision_is_caught_by_its_race(name: str, race: races.Race, sql
     assert faults
 
 
-@pytest.mark.parametrize("name", ["call_before_commit", "event_after_commit"])
+@pytest.mark.parametrize("name", ["call_before_commit", "event_after_commit", "forgotten_step"])
 def test_a_wrong_order_is_caught_by_kills(name: str, sqlite_databases, tmp_path: Path):
     with sqlite_databases.fresh() as url:
         tree = prepare(name, url, tmp_path)
