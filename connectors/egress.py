@@ -7,35 +7,41 @@ from the machine's environment.
 
 import asyncio
 import socket
-from collections import OrderedDict
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from ssl import SSLContext
-from typing import Final
+from typing import Final, Protocol
 
+import aiohttp
 import httpx
+from yarl import URL
 
 from penstock.addresses import Address, is_loopback, is_public, parse
-from penstock.clock import monotonic_seconds
-
-MAX_HOSTS: Final = 256
-"""From how many hosts on the one that was idle longest is let go of."""
-
-IDLE_SECONDS: Final = 60.0
-"""How long a host was not spoken to before its connections may be closed; longer than any exchange."""
 
 RESOLVE_SECONDS: Final = 5.0
 """How long a name may take to resolve."""
 
+CONNECT_SECONDS: Final = 5.0
+"""How long one address may take to be connected to, so that the next one has its chance."""
+
+IDLE_SECONDS: Final = 30.0
+"""How long a connection is kept that nothing is sent on."""
+
+LONGEST_ANSWER: Final = 64 * 1024
+"""After so many bytes an answer is not read any further."""
+
+BEGINNING: Final = 4096
+"""How many bytes of an answer are handed over."""
+
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
-Dial = Callable[[], httpx.AsyncBaseTransport]
 
 
-_Host = tuple[str, str, int]
-
-
-class Refused(httpx.RequestError):
+class Refused(Exception):
     """The request would leave the public net, or go to a port or by a scheme that is not allowed. Nothing was sent."""
+
+
+class Unresolved(Exception):
+    """A name could not be resolved. Nothing was sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,43 +52,85 @@ class Policy:
     may_loop_back: bool = False
 
 
-async def resolve_name(host: str, port: int) -> Sequence[str]:
-    """Ask the machine's resolver for all addresses of a name."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """What a receiver answered. ``beginning`` is as much of the body as is handed over, undecoded."""
+
+    status: int
+    headers: Mapping[str, str]
+    beginning: bytes = b""
 
 
-class PublicTransport(httpx.AsyncBaseTransport):
-    """Sends to public addresses only. Raises `Refused` for anything else.
+class Wire(Protocol):
+    """What a request leaves through once it is judged."""
 
-    Connections are kept by host, never by address alone: two names on one address are two certificates.
-    """
+    async def send(self, url: URL, name: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        """Post to a URL whose host is an address; ``name`` is what the certificate there has to say."""
+        ...
 
-    def __init__(self, policy: Policy, resolve: Resolve = resolve_name, dial: Dial | None = None) -> None:
-        self._policy = policy
-        self._resolve = resolve
-        self._dial = dial or _dial(httpx.create_ssl_context(trust_env=False))
-        self._hosts: OrderedDict[_Host, tuple[httpx.AsyncBaseTransport, float]] = OrderedDict()
-
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Judge, connect to a judged address, and send."""
-        scheme, host, port = _target(request.url)
-        addresses = await self._judged(scheme, host, port)
-        transport = await self._transport((scheme, host, port))
-        for index, address in enumerate(addresses):
-            try:
-                return await transport.handle_async_request(_aimed(request, host, address))
-            except (httpx.ConnectError, httpx.ConnectTimeout):
-                if index == len(addresses) - 1:
-                    raise
-        raise Refused(f"{host} has no address", request=request)
-
-    async def aclose(self) -> None:
+    async def close(self) -> None:
         """Close all connections."""
-        while self._hosts:
-            _, (transport, _) = self._hosts.popitem()
-            await transport.aclose()
+        ...
+
+
+class Sockets:
+    """The net itself. Connections are kept by address and name: two names on one address are two certificates."""
+
+    def __init__(self, tls: SSLContext | None = None) -> None:
+        self._tls = tls or httpx.create_ssl_context(trust_env=False)
+        self._session: aiohttp.ClientSession | None = None
+
+    async def send(self, url: URL, name: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        """Post, and read the beginning of the answer."""
+        session = self._session = self._session or self._opened()
+        async with session.post(
+            url, data=content, headers=headers, server_hostname=name, allow_redirects=False
+        ) as answer:
+            return Reply(answer.status, answer.headers, await _beginning(answer.content))
+
+    async def close(self) -> None:
+        """Close all connections."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _opened(self) -> aiohttp.ClientSession:
+        # How many requests run at the same time is for whoever sends them to say, and for how long.
+        return aiohttp.ClientSession(
+            connector=aiohttp.TCPConnector(ssl=self._tls, limit=0, keepalive_timeout=IDLE_SECONDS),
+            timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_SECONDS),
+            headers={"user-agent": "penstock", "accept-encoding": "identity"},
+            cookie_jar=aiohttp.DummyCookieJar(),
+            auto_decompress=False,
+            trust_env=False,
+        )
+
+
+class Outlet:
+    """Posts to public addresses only. Use it within one event loop."""
+
+    def __init__(self, policy: Policy, resolve: Resolve | None = None, wire: Wire | None = None) -> None:
+        self._policy = policy
+        self._resolve = resolve or resolve_name
+        self._wire = wire or Sockets()
+
+    async def post(self, url: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        """Judge, connect to a judged address, and post.
+
+        Raises `Refused`, `Unresolved`, `aiohttp.ClientError` and `TimeoutError`.
+        """
+        parsed, name, port = _target(url)
+        addresses = await self._judged(parsed.scheme, name, port)
+        sent = {**headers, "host": (parsed.host_port_subcomponent or name).lower()}
+        for address in addresses[:-1]:
+            try:
+                return await self._wire.send(parsed.with_host(str(address)), name, content, sent)
+            except (aiohttp.ClientConnectorError, aiohttp.ConnectionTimeoutError):
+                continue
+        return await self._wire.send(parsed.with_host(str(addresses[-1])), name, content, sent)
+
+    async def close(self) -> None:
+        """Close all connections."""
+        await self._wire.close()
 
     async def _judged(self, scheme: str, host: str, port: int) -> list[Address]:
         literal = parse(host)
@@ -97,7 +145,7 @@ class PublicTransport(httpx.AsyncBaseTransport):
         try:
             texts = await asyncio.wait_for(self._resolve(host, port), RESOLVE_SECONDS)
         except (OSError, UnicodeError, TimeoutError) as exc:
-            raise httpx.ConnectError(f"{host} could not be resolved") from exc
+            raise Unresolved(f"{host} could not be resolved") from exc
         found = [parse(text) for text in texts]
         if None in found:
             raise Refused(f"{host} resolves to something that is no address")
@@ -113,42 +161,34 @@ class PublicTransport(httpx.AsyncBaseTransport):
         if port not in self._policy.ports:
             raise Refused(f"port {port} is not allowed")
 
-    async def _transport(self, key: _Host) -> httpx.AsyncBaseTransport:
-        now = monotonic_seconds()
-        transport, _ = self._hosts.pop(key, (None, now))
-        transport = transport or self._dial()
-        self._hosts[key] = (transport, now)
-        if len(self._hosts) > MAX_HOSTS:
-            oldest, (idle, since) = next(iter(self._hosts.items()))
-            if now - since > IDLE_SECONDS:
-                del self._hosts[oldest]
-                await idle.aclose()
-        return transport
+
+async def resolve_name(host: str, port: int) -> Sequence[str]:
+    """Ask the machine's resolver for all addresses of a name."""
+    loop = asyncio.get_running_loop()
+    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    return list(dict.fromkeys(str(entry[4][0]) for entry in found))
 
 
-def client(policy: Policy, *, resolve: Resolve = resolve_name, dial: Dial | None = None) -> httpx.AsyncClient:
-    """Return a client that reaches the public net alone, follows nothing and reads nothing of the environment."""
-    return httpx.AsyncClient(transport=PublicTransport(policy, resolve, dial), trust_env=False, follow_redirects=False)
-
-
-def _dial(tls: SSLContext) -> Dial:
-    limits = httpx.Limits(max_connections=64, max_keepalive_connections=16, keepalive_expiry=30.0)
-    return lambda: httpx.AsyncHTTPTransport(verify=tls, trust_env=False, retries=0, limits=limits)
-
-
-def _target(url: httpx.URL) -> tuple[str, str, int]:
-    if url.scheme not in ("http", "https") or url.userinfo:
+def _target(text: str) -> tuple[URL, str, int]:
+    """Return a URL as it is written, the name in it, and the port."""
+    try:
+        url = URL(text, encoded=True)
+        host, port = url.raw_host, url.port
+    except ValueError as exc:
+        raise Refused("the URL cannot be read") from exc
+    if url.scheme not in ("http", "https") or url.raw_user is not None or url.raw_password is not None:
         raise Refused("only http and https without a user name are known here")
-    host = url.raw_host.decode("ascii").rstrip(".").lower()
-    return url.scheme, host.strip("[]"), url.port or (443 if url.scheme == "https" else 80)
+    if not host or port is None:
+        raise Refused("the URL names no host")
+    return url, host.rstrip(".").lower(), port
 
 
-def _aimed(request: httpx.Request, host: str, address: Address) -> httpx.Request:
-    """Return the request as sent to one address; its Host header and the certificate's name stay the URL's."""
-    return httpx.Request(
-        request.method,
-        request.url.copy_with(host=str(address)),
-        headers=request.headers,
-        stream=request.stream,
-        extensions={**request.extensions, "sni_hostname": host},
-    )
+async def _beginning(content: aiohttp.StreamReader) -> bytes:
+    kept = bytearray()
+    size = 0
+    async for chunk in content.iter_any():
+        size += len(chunk)
+        kept += chunk[: BEGINNING - len(kept)]
+        if size >= LONGEST_ANSWER:
+            break
+    return bytes(kept)

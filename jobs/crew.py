@@ -5,11 +5,10 @@ from functools import partial
 from typing import Final, Self
 
 import dramatiq
-import httpx
 import pluggy
 
 from bootstrap import House
-from connectors.egress import Policy, client
+from connectors.egress import Outlet, Policy
 from jobs.actors import UNKNOWN_KIND_RETRY, Rooms, Runner, declare
 from jobs.clockwork import Clockwork
 from jobs.post import Post, Watch
@@ -37,7 +36,7 @@ class Crew:
         broker: dramatiq.Broker,
         *,
         outgoing: Outgoing,
-        http: Callable[[], httpx.AsyncClient],
+        outlet: Callable[[], Outlet],
         threads: int,
         watch: Watch | None = None,
         chores: Sequence[Chore] = (),
@@ -45,7 +44,7 @@ class Crew:
     ) -> None:
         self._broker = broker
         self._worker = dramatiq.Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
-        self._post = Post(outgoing, rooms.clock, http, watch)
+        self._post = Post(outgoing, rooms.clock, outlet, watch)
         runner = Runner(rooms, rows)
         post, hand_on = self._post.take, outgoing.hand_on
         clockwork = Clockwork(rooms.work, rooms.clock, rows, hand_on=hand_on, run=runner.run_due, post=post)
@@ -99,7 +98,7 @@ def crew_of(house: House, broker: dramatiq.Broker, *, threads: int, watch: Watch
         rows,
         broker,
         outgoing=outgoing,
-        http=partial(client, policy),
+        outlet=partial(Outlet, policy),
         threads=threads,
         watch=watch,
         chores=[partial(ensure, house.database)],

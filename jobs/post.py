@@ -7,16 +7,17 @@ claimed again by the next one, and delivered once more under the same id.
 import asyncio
 import random
 import threading
+import time
 from collections.abc import Callable, Coroutine, Sequence
 from datetime import datetime, timedelta
 from email.utils import parsedate_to_datetime
 from queue import Empty, SimpleQueue
 from typing import Any, Final, Protocol
 
-import httpx
 import structlog
 import uvloop
 
+from connectors.egress import Outlet
 from jobs.line import Line
 from penstock.clock import Clock, monotonic_seconds
 from penstock.ports import DueRow
@@ -37,9 +38,11 @@ SOONEST: Final = timedelta(seconds=2)
 LATEST: Final = timedelta(minutes=2)
 """The shortest and the longest time for which a delivery is given back that finds no place in its line."""
 
-LONGEST_ANSWER: Final = 64 * 1024
 EXCERPT: Final = 1000
 RECORD_AT_ONCE: Final = 200
+GATHER_SECONDS: Final = 0.02
+"""For how long tries that ended wait for others, to be written down in one transaction with them."""
+
 
 _log = structlog.get_logger(__name__)
 
@@ -72,19 +75,19 @@ class Post:
     """A loop in a thread of its own that posts, and a thread that writes down how it went."""
 
     def __init__(
-        self, outgoing: Letters, clock: Clock, http: Callable[[], httpx.AsyncClient], watch: Watch | None = None
+        self, outgoing: Letters, clock: Clock, outlet: Callable[[], Outlet], watch: Watch | None = None
     ) -> None:
         self._outgoing = outgoing
         self._watch = watch
         self._clock = clock
-        self._http = http
+        self._open = outlet
         self._lines: dict[str, Line] = {}
         self._starved: dict[str, None] = {}
         self._running = 0
         self._is_open = True
         self._ended: SimpleQueue[Tried | None] = SimpleQueue()
         self._loop: asyncio.AbstractEventLoop | None = None
-        self._client: httpx.AsyncClient | None = None
+        self._outlet: Outlet | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._threads: list[threading.Thread] = []
 
@@ -124,7 +127,7 @@ class Post:
     def _serve(self, ready: threading.Event) -> None:
         loop = uvloop.new_event_loop()
         asyncio.set_event_loop(loop)
-        self._loop, self._client = loop, self._http()
+        self._loop, self._outlet = loop, self._open()
         ready.set()
         loop.run_forever()
         loop.close()
@@ -135,8 +138,8 @@ class Post:
         if self._tasks:
             await asyncio.wait(self._tasks, timeout=TIMEOUT_SECONDS + 1)
         await self._leave()
-        if self._client is not None:
-            await self._client.aclose()
+        if self._outlet is not None:
+            await self._outlet.close()
 
     async def _leave(self) -> None:
         now = self._clock.now()
@@ -213,8 +216,8 @@ class Post:
             self._go_on(endpoint_id)
 
     async def _post(self, letter: Letter) -> Answer:
-        client, endpoint, delivery = self._client, letter.endpoint, letter.delivery
-        if client is None:
+        outlet, endpoint, delivery = self._outlet, letter.endpoint, letter.delivery
+        if outlet is None:
             raise RuntimeError("the post has not been started")
         now = self._clock.now()
         headers = signed_headers(
@@ -222,18 +225,14 @@ class Post:
         )
         begun = monotonic_seconds()
         try:
-            async with (
-                asyncio.timeout(TIMEOUT_SECONDS),
-                client.stream("POST", endpoint.url, content=letter.body, headers=headers) as response,
-            ):
-                excerpt = await _beginning(response)
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                reply = await outlet.post(endpoint.url, letter.body, headers)
         except Exception as exc:  # noqa: BLE001  whatever a stranger's server does is that try's end and no more
             return Answer(error=_why(exc), milliseconds=_since(begun))
         return Answer(
-            status=response.status_code,
-            error=None,
-            excerpt=excerpt,
-            retry_after=_retry_after(response.headers.get("retry-after"), now),
+            status=reply.status,
+            excerpt=_text(reply.beginning),
+            retry_after=_retry_after(reply.headers.get("retry-after"), now),
             milliseconds=_since(begun),
         )
 
@@ -241,6 +240,7 @@ class Post:
         is_open = True
         while is_open:
             batch = [self._ended.get()]
+            time.sleep(GATHER_SECONDS)
             try:
                 while len(batch) < RECORD_AT_ONCE:
                     batch.append(self._ended.get_nowait())
@@ -258,17 +258,14 @@ class Post:
             _log.exception("deliveries_not_recorded", count=len(tried))
 
 
-async def _beginning(response: httpx.Response) -> str:
-    """Return the beginning of an answer as text that can be stored. Reads 64 kB at the most."""
-    kept = bytearray()
-    size = 0
-    async for chunk in response.aiter_raw():
-        size += len(chunk)
-        kept += chunk[: 4 * EXCERPT - len(kept)]
-        if size >= LONGEST_ANSWER:
-            break
-    text = bytes(kept).decode("utf-8", "replace")[:EXCERPT]
-    return "".join(c if c.isprintable() or c in "\n\t" else "\N{REPLACEMENT CHARACTER}" for c in text)
+def _text(beginning: bytes) -> str:
+    """Return the beginning of an answer as text that can be stored."""
+    text = beginning.decode("utf-8", "replace")[:EXCERPT]
+    return text if text.isprintable() else "".join(_printable(c) for c in text)
+
+
+def _printable(character: str) -> str:
+    return character if character.isprintable() or character in "\n\t" else "\N{REPLACEMENT CHARACTER}"
 
 
 def _outcome(answer: Answer) -> str:
@@ -278,7 +275,7 @@ def _outcome(answer: Answer) -> str:
 
 
 def _why(failure: Exception) -> str:
-    if isinstance(failure, TimeoutError | httpx.TimeoutException):
+    if isinstance(failure, TimeoutError):
         return f"no answer within {TIMEOUT_SECONDS:g} seconds"
     text = f"{type(failure).__name__}: {failure}".rstrip(": ")
     return "".join(c if c.isprintable() else " " for c in text)[:300]

@@ -1,7 +1,7 @@
 """Part g: how fast events are delivered. ``python -m tests.bench.deliveries``
 
-Deliveries a second with one and two workers, beside a bare httpx loop that posts the same bodies, signed the same way,
-to the same receiver, eight at a time; in turns, in the same run. How long a commit takes to be heard of. How many due
+Deliveries a second with one and two workers, beside as many bare httpx loops, each a process that posts the same
+bodies, signed the same way, to the same receiver, eight at a time; in turns, in the same run. How long a commit takes to be heard of. How many due
 rows a relay claims a second, and how many events it hands on.
 """
 
@@ -139,26 +139,29 @@ def delivered(site: Site, events: int, workers: int) -> float:
         return rate(site.wait(events))
 
 
-def posted(site: Site, events: int) -> float:
-    """Return how many of the same bodies a bare httpx loop posts a second, in a process of its own."""
+def posted(site: Site, events: int, loops: int) -> float:
+    """Return how many of the same bodies so many bare httpx loops post a second, each in a process of its own."""
     order = {
         "port": site.port,
         "secret": site.endpoint.secret,
         "database": str(parse(site.environ["PENSTOCK_DATABASE_URL"]).render_as_string(hide_password=False)),
         "events": events,
+        "loops": loops,
     }
-    environ = {"PENSTOCK_BENCH_ORDER": json.dumps(order)}
-    with process("-m", "tests.bench.deliveries", "--floor", **environ) as running:
-        running.wait(300)
-    return rate(site.wait(events))
+    with ExitStack() as stack:
+        for own in range(loops):
+            environ = {"PENSTOCK_BENCH_ORDER": json.dumps({**order, "own": own})}
+            stack.enter_context(process("-m", "tests.bench.deliveries", "--floor", **environ))
+        return rate(site.wait(events))
 
 
 async def floor(order: dict[str, Any]) -> None:
-    """Post the bodies that are kept, and nothing else."""
+    """Post this loop's share of the bodies that are kept, and nothing else."""
     engine = sa.create_engine(order["database"])
     with engine.connect() as connection:
         kept = tables.webhook_messages
-        rows = connection.execute(sa.select(kept.c.id, kept.c.type, kept.c.body).limit(order["events"])).all()
+        wanted = sa.select(kept.c.id, kept.c.type, kept.c.body).order_by(kept.c.id).limit(order["events"])
+        rows = connection.execute(wanted).all()[order["own"] :: order["loops"]]
     clock, url = SystemClock(), f"http://127.0.0.1:{order['port']}/hook"
     waiting = iter(rows)
     async with httpx.AsyncClient(trust_env=False) as client:
@@ -218,15 +221,14 @@ def measure(database: str, url: str, redis_url: str | None, chosen: argparse.Nam
         port = free_port()
         stack.enter_context(process("-m", "tests.bench.receiver", str(port)))
         site = Site(url, folder, redis_url, port)
-        rounds: dict[str, list[float]] = {"1 worker": [], "2 workers": [], "bare httpx": []}
-        for _ in range(chosen.rounds):
-            rounds["1 worker"].append(delivered(site, chosen.events, 1))
-            rounds["bare httpx"].append(posted(site, chosen.events))
-            rounds["2 workers"].append(delivered(site, chosen.events, 2))
-        bare = statistics.median(rounds["bare httpx"])
-        for name, found in rounds.items():
-            middle = statistics.median(found)
-            yield database, f"deliveries, {name}", f"{middle:,.0f} /s", f"{middle / bare:.2f} of bare"
+        for count in (1, 2):
+            ours, bare = [], []
+            for _ in range(chosen.rounds):
+                ours.append(delivered(site, chosen.events, count))
+                bare.append(posted(site, chosen.events, count))
+            middle, floor = statistics.median(ours), statistics.median(bare)
+            yield database, f"deliveries, workers: {count}", f"{middle:,.0f} /s", f"{middle / floor:.2f} of bare"
+            yield database, f"bare httpx, loops: {count}", f"{floor:,.0f} /s", ""
         waits = heard(site, chosen.heard, redis_url)
         cuts = statistics.quantiles(waits, n=100)
         how = "two processes" if redis_url else "one process"

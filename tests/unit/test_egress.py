@@ -2,15 +2,17 @@
 
 import asyncio
 import threading
+from collections.abc import Mapping, Sequence
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from ipaddress import ip_address
 
+import aiohttp
 import dnslib.server
-import httpx
 import pytest
+from yarl import URL
 
-from connectors.egress import Policy, PublicTransport, Refused, client
+from connectors.egress import Outlet, Policy, Refused, Reply, Sockets, Unresolved
 from penstock.addresses import is_loopback, is_public
 
 REFUSED = (
@@ -85,37 +87,50 @@ def test_a_machine_s_own_addresses_are_told_apart():
     ]
 
 
-class Recorder(httpx.AsyncBaseTransport):
+class Recorder:
     """Stands where the net begins: notes what would be connected to, and connects to nothing."""
 
-    def __init__(self, seen: list[httpx.Request]) -> None:
-        self._seen = seen
+    def __init__(self, closed: Sequence[str] = ()) -> None:
+        self.seen: list[tuple[URL, str, Mapping[str, str]]] = []
+        self._closed = closed
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        self._seen.append(request)
-        return httpx.Response(204)
+    async def send(self, url: URL, name: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        self.seen.append((url, name, headers))
+        if url.raw_host in self._closed:
+            raise aiohttp.ConnectionTimeoutError
+        return Reply(204, {})
+
+    async def close(self) -> None:
+        pass
 
 
-def sent(url: str, *answers: list[str], policy: Policy | None = None) -> tuple[httpx.Response, list[httpx.Request]]:
-    seen: list[httpx.Request] = []
+def sent(url: str, *answers: list[str], policy: Policy | None = None, closed: Sequence[str] = ()):
+    """Post once, the name being resolved to each of the answers in turn; return the reply and what left."""
+    wire = Recorder(closed)
     waiting = list(answers)
 
     async def resolve(host: str, port: int) -> list[str]:
         return waiting.pop(0)
 
-    async def go() -> httpx.Response:
-        async with client(policy or Policy(), resolve=resolve, dial=lambda: Recorder(seen)) as http:
-            return await http.post(url, content=b"{}")
-
-    return asyncio.run(go()), seen
+    reply = asyncio.run(Outlet(policy or Policy(), resolve, wire).post(url, b"{}", {"webhook-id": "one"}))
+    return reply, wire.seen
 
 
 def test_the_judged_address_is_the_one_that_is_connected_to():
-    answer, (request,) = sent("https://shop.example/hook?a=1", ["8.8.8.8"])
-    assert answer.status_code == 204
-    assert (request.url.host, request.url.raw_path) == ("8.8.8.8", b"/hook?a=1")
-    assert request.headers["host"] == "shop.example"
-    assert request.extensions["sni_hostname"] == "shop.example"
+    reply, [(url, name, headers)] = sent("https://Shop.example/hook%2Fa?a=%20b", ["8.8.8.8"])
+    assert reply.status == 204
+    assert str(url) == "https://8.8.8.8/hook%2Fa?a=%20b"
+    assert name == "shop.example"
+    assert headers == {"webhook-id": "one", "host": "shop.example"}
+
+
+def test_an_address_that_cannot_be_connected_to_leaves_the_others():
+    answers = ["2606:4700:4700::1111", "8.8.8.8"]
+    reply, seen = sent("https://shop.example/", answers, closed=answers[:1])
+    assert reply.status == 204
+    assert [str(url) for url, _, _ in seen] == ["https://[2606:4700:4700::1111]/", "https://8.8.8.8/"]
+    with pytest.raises(TimeoutError):
+        sent("https://shop.example/", answers, closed=answers)
 
 
 def test_a_name_with_one_private_address_among_public_ones_is_refused():
@@ -146,18 +161,16 @@ def test_a_literal_address_is_judged_without_asking_anybody(host):
 
 @pytest.mark.parametrize("host", ["2130706433", "0x7f.1", "127.1", "0177.0.0.1"])
 def test_an_address_in_disguise_is_judged_by_what_it_resolves_to(host):
-    async def go() -> None:
-        async with client(Policy(), dial=lambda: Recorder([])) as http:
-            await http.post(f"https://{host}/", content=b"{}")
-
-    with pytest.raises((Refused, httpx.InvalidURL), match=r"not on the public net|Invalid IPv4 address"):
-        asyncio.run(go())
+    wire = Recorder()
+    with pytest.raises(Refused, match="not on the public net"):
+        asyncio.run(Outlet(Policy(), wire=wire).post(f"https://{host}/", b"{}", {}))
+    assert wire.seen == []
 
 
 def test_this_machine_is_reached_where_the_policy_says_so_and_nothing_else_by_plain_http():
     policy = Policy(may_loop_back=True)
-    _, (request,) = sent("http://localhost:8080/hook", ["127.0.0.1"], policy=policy)
-    assert request.url.host == "127.0.0.1"
+    _, [(url, _, headers)] = sent("http://localhost:8080/hook", ["127.0.0.1"], policy=policy)
+    assert (str(url), headers["host"]) == ("http://127.0.0.1:8080/hook", "localhost:8080")
     with pytest.raises(Refused, match="only https"):
         sent("http://shop.example/", ["8.8.8.8"], policy=policy)
     with pytest.raises(Refused, match="not on the public net"):
@@ -168,6 +181,14 @@ def test_a_name_without_addresses_or_with_nonsense_is_refused():
     for answer in ([], ["not an address"]):
         with pytest.raises(Refused):
             sent("https://shop.example/", answer)
+
+
+def test_a_name_that_cannot_be_resolved_is_no_refusal():
+    async def resolve(host: str, port: int) -> list[str]:
+        raise OSError("no such name")
+
+    with pytest.raises(Unresolved):
+        asyncio.run(Outlet(Policy(), resolve, Recorder()).post("https://shop.example/", b"{}", {}))
 
 
 class Flipping(dnslib.server.BaseResolver):
@@ -220,24 +241,22 @@ def canary():
         server.server_close()
 
 
-class LoopbackOnly(httpx.AsyncBaseTransport):
+class LoopbackOnly:
     """Connects to this machine and to nobody else: whoever is let through to the canary is seen there."""
 
     def __init__(self, port: int, lookup) -> None:
         self._port = port
         self._lookup = lookup
-        self._inner = httpx.AsyncHTTPTransport()
+        self._inner = Sockets()
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.url.host
-        address = host if ip_or_none(host) else self._lookup(host)
+    async def send(self, url: URL, name: str, content: bytes, headers: Mapping[str, str]) -> Reply:
+        address = url.raw_host if ip_or_none(url.raw_host) else self._lookup(url.raw_host)
         if address != CANARY:
-            return httpx.Response(204)
-        aimed = request.url.copy_with(scheme="http", host=CANARY, port=self._port)
-        return await self._inner.handle_async_request(httpx.Request("POST", aimed, content=b"{}"))
+            return Reply(204, {})
+        return await self._inner.send(URL(f"http://{CANARY}:{self._port}/"), name, content, headers)
 
-    async def aclose(self) -> None:
-        await self._inner.aclose()
+    async def close(self) -> None:
+        await self._inner.close()
 
 
 def ip_or_none(text: str):
@@ -247,16 +266,15 @@ def ip_or_none(text: str):
         return None
 
 
-class JudgesAndForgets(PublicTransport):
+class JudgesAndForgets(Outlet):
     """The bug: judges a name's address, and connects to the name."""
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        host = request.url.host
-        await self._judged("https", host, 443)
-        return await self._dial().handle_async_request(request)
+    async def post(self, url, content, headers):
+        await self._judged("https", "flip.example", 443)
+        return await self._wire.send(URL(url), "flip.example", content, headers)
 
 
-def flips(transport: type[PublicTransport], count: int) -> tuple[int, int, int]:
+def flips(outlet: type[Outlet], count: int) -> tuple[int, int, int]:
     """Return how many requests went out and were refused, and how many reached the canary."""
     with name_server(Flipping()) as dns, canary() as (port, hits):
 
@@ -269,14 +287,14 @@ def flips(transport: type[PublicTransport], count: int) -> tuple[int, int, int]:
 
         async def go() -> tuple[int, int]:
             out = refused = 0
-            made = transport(Policy(), resolve, lambda: LoopbackOnly(port, lookup))
-            async with httpx.AsyncClient(transport=made, trust_env=False) as http:
-                for _ in range(count):
-                    try:
-                        await http.post("https://flip.example/hook", content=b"{}")
-                        out += 1
-                    except Refused:
-                        refused += 1
+            made = outlet(Policy(), resolve, LoopbackOnly(port, lookup))
+            for _ in range(count):
+                try:
+                    await made.post("https://flip.example/hook", b"{}", {})
+                    out += 1
+                except Refused:
+                    refused += 1
+            await made.close()
             return out, refused
 
         out, refused = asyncio.run(go())
@@ -284,7 +302,7 @@ def flips(transport: type[PublicTransport], count: int) -> tuple[int, int, int]:
 
 
 def test_a_name_that_flips_a_thousand_times_never_reaches_this_machine():
-    assert flips(PublicTransport, 1000) == (500, 500, 0)
+    assert flips(Outlet, 1000) == (500, 500, 0)
 
 
 def test_who_judges_a_name_and_connects_to_it_is_caught():
