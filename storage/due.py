@@ -1,6 +1,7 @@
 """What must happen later: one row for each kind and object, written by a scope's work and claimed by any relay."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -10,7 +11,7 @@ from penstock.caller import Scope
 from penstock.ids import new_id
 from penstock.ports import DueRow
 from storage import scoped
-from storage.database import Database
+from storage.database import Connection, Database
 from storage.scoped import LONG_AGO, ScopedConnection, value
 from storage.statement import Statement
 from storage.tables import due, environments
@@ -56,6 +57,11 @@ _PUT_OFF = Statement(
     sa.update(due)
     .where(_is_this_claim)
     .values(run_at=value(due.c.run_at), waits_until=value(due.c.waits_until), lease_until=None),
+    across=True,
+)
+# Held to the block's end, so that the clock is not removed before what waits by it is written.
+_CLOCK_HELD = Statement(
+    sa.select(environments.c.clock_at).where(environments.c.id == value(environments.c.id)).with_for_update(read=True),
     across=True,
 )
 _of_environment = due.c.environment_id == value(due.c.environment_id)
@@ -145,14 +151,22 @@ class DueTable:
 
     def put_off(self, row: DueRow, run_at: datetime) -> bool:
         """Give the row back until ``run_at`` by its environment's clock. False if it is done or somebody else's by now."""
-        moments = moments_of(row.scope, run_at, LONG_AGO)
         with self._database.writing() as connection:
+            moments = moments_of(still_there(connection, row.scope), run_at, LONG_AGO)
             return connection.run(_PUT_OFF, {"id": row.id, "attempts": row.attempt, **moments}) == 1
 
     def retry(self, row: DueRow, run_at: datetime) -> bool:
         """Give the row back until ``run_at`` by the machine's clock, after a failure of our own."""
         with self._database.writing() as connection:
             return connection.run(_RETRY, {"id": row.id, "attempts": row.attempt, "run_at": run_at}) == 1
+
+
+def still_there(connection: Connection, scope: Scope) -> Scope:
+    """Return a scope by its test clock as it stands now, and hold that; it may have been removed since it was read."""
+    if scope.stands_at is None:
+        return scope
+    place = connection.row(_CLOCK_HELD, {"id": scope.environment_id})
+    return replace(scope, stands_at=None if place is None else place.clock_at)
 
 
 def moments_of(scope: Scope, moment: datetime, machine_now: datetime) -> dict[str, datetime | None]:

@@ -31,7 +31,10 @@ _SET = Statement(
     across=True,
 )
 
-# Rows that do not wait for a test clock yet begin to; those that do begin to wait for the machine's.
+_parked = due.c.run_at == sa.bindparam("parked", type_=due.c.run_at.type)
+
+# Rows that do not wait for a test clock yet begin to; those that do begin to wait for the machine's, but for
+# what is due already.
 _runs_free = sa.and_(
     _of_mine,
     due.c.waits_until.is_(None),
@@ -49,7 +52,9 @@ _TAKE_IN = Statement(
     across=True,
 )
 _LET_GO = Statement(
-    sa.update(due).where(_of_mine, due.c.waits_until.is_not(None)).values(run_at=due.c.waits_until, waits_until=None),
+    sa.update(due)
+    .where(_of_mine, due.c.waits_until.is_not(None))
+    .values(run_at=sa.case((_parked, due.c.waits_until), else_=due.c.run_at), waits_until=None),
     across=True,
 )
 # An endpoint hears of what happens after it was opened, and time goes back here.
@@ -63,7 +68,6 @@ _OPENED_NOW = Statement(
     across=True,
 )
 
-_parked = due.c.run_at == sa.bindparam("parked", type_=due.c.run_at.type)
 _waits = sa.and_(_of_mine, due.c.waits_until <= sa.bindparam("until", type_=due.c.waits_until.type))
 _WAITING = Statement(sa.select(sa.func.count(due.c.id).label("many")).where(_waits), across=True)
 _NEXT = Statement(
@@ -122,9 +126,9 @@ class EnvironmentRows:
         self._connection.run(_TAKE_IN, {"stands_at": clock.at, "parked": PARKED, "long_ago": LONG_AGO})
 
     def remove_clock(self) -> None:
-        """Let time be the machine's again: what waits does so until the same moments by that."""
+        """Let time be the machine's again: what waits does so until the same moments by that, and what is due stays so."""
         self._connection.run(_SET, dict.fromkeys(("clock_at", "clock_target_at", "clock_made_at")))
-        self._connection.run(_LET_GO, {})
+        self._connection.run(_LET_GO, {"parked": PARKED})
         self._connection.run(_OPENED_NOW, {"machine_now": self._connection.machine_now})
 
     def waiting(self, until: datetime) -> int:

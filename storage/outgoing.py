@@ -20,7 +20,7 @@ from penstock.ports import DueRow
 from penstock.webhook import Answer, Delivery, DeliveryStatus, Endpoint, settle_endpoint
 from storage import scoped
 from storage.database import Connection, Database
-from storage.due import DueRows, moments_of
+from storage.due import DueRows, moments_of, still_there
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
 from storage.stream import EventRows, message_of
@@ -137,9 +137,12 @@ class Outgoing:
         """
         with self._database.writing() as connection:
             # Rows are locked in one order, whoever records, so that no two workers wait for each other.
+            places = {
+                scope: still_there(connection, scope) for scope, _ in _by_scope(tried, lambda one: one.letter.scope)
+            }
             for one in sorted(tried, key=lambda each: (each.letter.endpoint.id, each.letter.row.id)):
-                there = one.letter.scope
-                self._record(ScopedConnection(connection, there, now), one, there.stands_at or now)
+                own = ScopedConnection(connection, places[one.letter.scope], now)
+                self._record(own, one, one.letter.scope.stands_at or now)
 
     def put_off(self, rows: Sequence[tuple[DueRow, datetime]]) -> None:
         """Give claimed rows back untried, each until its moment by the machine's clock."""

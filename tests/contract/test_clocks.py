@@ -4,6 +4,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from jobs.relay import LEASE
+from penstock.flows.queue_delivery import DELIVER
+from penstock.ports import DueRow
+from penstock.webhook import Answer
+from storage.due import DueTable
+from storage.outgoing import Outgoing, Tried
 from tests.shop import made, pointers, refused
 
 
@@ -92,3 +98,39 @@ def test_a_key_needs_the_scope(ticking):
     key = made(ticking.as_member("POST", "/api-keys", wanted), 201)["rawKey"]
     made(ticking.get("/test-clock", key=key))
     refused(ticking.post("/test-clock/advance", {"seconds": 1}, key=key), 403, "insufficient_scopes")
+
+
+def test_what_is_due_when_the_clock_goes_stays_due(ticking, house, clock):
+    made(ticking.post("/test-clock/advance", {"seconds": 20 * 86_400}))
+    made(ticking.post("/webhook-endpoints", {"url": "https://shop.example/", "enabledEvents": ["cart.created"]}), 201)
+    ticking.cart()
+    outgoing = Outgoing(house.database, house.vault)
+    while outgoing.hand_on(clock.now()):
+        pass
+    made(ticking.delete("/test-clock"), 204)
+    (row,) = deliveries_due(house, clock, ticking)
+    (letter,) = outgoing.load([row], clock.now())
+    assert letter.scope.stands_at is None
+
+
+def test_what_is_tried_while_the_clock_goes_is_tried_again_by_the_machine_s(ticking, house, clock):
+    made(ticking.post("/webhook-endpoints", {"url": "https://shop.example/", "enabledEvents": ["cart.created"]}), 201)
+    ticking.cart()
+    outgoing = Outgoing(house.database, house.vault)
+    while outgoing.hand_on(clock.now()):
+        pass
+    (row,) = deliveries_due(house, clock, ticking)
+    (letter,) = outgoing.load([row], clock.now())
+    assert letter.scope.stands_at is not None
+    made(ticking.delete("/test-clock"), 204)
+    outgoing.record([Tried(letter, Answer(status=500), 0.0)], clock.now())
+    clock.advance(timedelta(seconds=30))
+    (again,) = deliveries_due(house, clock, ticking)
+    assert (again.id, again.attempt) == (row.id, row.attempt + 1)
+
+
+def deliveries_due(house, clock, shop) -> list[DueRow]:
+    found: list[DueRow] = []
+    while rows := DueTable(house.database).claim(clock.now(), limit=500, lease=LEASE):
+        found += [row for row in rows if row.kind == DELIVER and row.scope.environment_id == shop.environment_id]
+    return found

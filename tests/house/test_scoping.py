@@ -39,7 +39,7 @@ WRITERS = {
 ACROSS = {
     "storage.outgoing": {"_ANY_WAITING", "_WAITING", "_OLDEST", "_CLOCK"},
     "storage.backlog": {"_HEAPS", "_FAILING", "_EVENTS"},
-    "storage.due": {"_ANY_WAITING", "_CLAIM", "_CLAIM_THERE", "_READ", "_PUT_OFF", "_RETRY"},
+    "storage.due": {"_ANY_WAITING", "_CLAIM", "_CLAIM_THERE", "_CLOCK_HELD", "_READ", "_PUT_OFF", "_RETRY"},
     "storage.retention": {"_EVENTS", "_MESSAGES", "_DELIVERIES", "_ATTEMPTS", "_MAILS"},
     "storage.environments": {
         "_GET",
