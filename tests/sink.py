@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -34,6 +35,7 @@ class Sink:
 
     port: int = 0
     received: list[Received] = field(default_factory=list)
+    counts: Counter[str] = field(default_factory=Counter)
     script: Script = lambda *_: 204
 
     def url(self, path: str = "/hook") -> str:
@@ -44,8 +46,8 @@ class Sink:
 
     def wait(self, count: int, path: str = "/hook", seconds: float = 10) -> list[Received]:
         until = time.monotonic() + seconds
-        while len(self.at(path)) < count:
-            assert time.monotonic() < until, f"{len(self.at(path))} of {count} came"
+        while self.counts[path] < count:
+            assert time.monotonic() < until, f"{self.counts[path]} of {count} came"
             time.sleep(0.01)
         return self.at(path)
 
@@ -65,8 +67,9 @@ def opened_sink() -> Iterator[Sink]:
             headers = {name.lower(): value for name, value in self.headers.items()}
             request = Received(self.path, headers, body, time.monotonic())
             with lock:
-                before = len(sink.at(self.path))
+                before = sink.counts[self.path]
                 sink.received.append(request)
+                sink.counts[self.path] += 1
             answer = sink.script(request, before)
             status, more = answer if isinstance(answer, tuple) else (answer, {})
             self.send_response(status)

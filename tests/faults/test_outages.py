@@ -18,6 +18,7 @@ import pytest
 import redis
 import sqlalchemy as sa
 from standardwebhooks import Webhook
+from standardwebhooks.webhooks import WebhookVerificationError
 
 from jobs.broker import build_broker
 from jobs.crew import crew_of
@@ -37,7 +38,7 @@ from tests.sink import opened_sink
 EVENTS = 10_000 if FULL else 240
 PATHS = ("/one", "/two", "/three")
 DOWN_SECONDS = 60 if FULL else 4
-PATIENCE_SECONDS = 3600 if FULL else 240
+PATIENCE_SECONDS = 900 if FULL else 240
 FAILS = 0.05
 TOGETHER = 20
 
@@ -73,7 +74,7 @@ class Staff:
 
 
 def hasten(shop) -> None:
-    """Let time pass for every row: leases run out, waits are over."""
+    """Let time pass for every row, as it would once nothing moves any more: leases run out, waits are over."""
     engine = sa.create_engine(parse(shop.environ["PENSTOCK_DATABASE_URL"]))
     with engine.begin() as connection:
         now = datetime.now(UTC) - timedelta(seconds=1)
@@ -116,9 +117,8 @@ async def told(shop) -> list[dict]:
                 return events
 
 
-def missing(sink, carts) -> int:
-    came = {path: {got.event["objectId"] for got in sink.at(path)} for path in PATHS}
-    return sum(len(set(carts) - came[path]) for path in PATHS)
+def missing(taken, carts) -> int:
+    return sum(len(set(carts) - taken[path]) for path in PATHS)
 
 
 def bodies_by_id(sink) -> dict[str, set[bytes]]:
@@ -141,8 +141,20 @@ def test_killed_workers_and_a_lost_redis_lose_no_event(postgres_databases, redis
         }
         shop.ports = [stack.enter_context(serving(ROOT, shop.environ, log=tmp_path / "server.log"))]
         sink = stack.enter_context(opened_sink())
-        sink.script = lambda *_: 503 if dice.random() < FAILS else 204
         secrets = asyncio.run(open_endpoints(shop, sink))
+        forged, taken = [], defaultdict(set)
+
+        def judged(got, _) -> int:
+            try:
+                Webhook(secrets[got.path]).verify(got.body, got.headers)
+            except WebhookVerificationError:
+                forged.append(got)
+            if dice.random() < FAILS:
+                return 503
+            taken[got.path].add(got.event["objectId"])
+            return 204
+
+        sink.script = judged
         staff = Staff(shop, stack.enter_context((tmp_path / "worker.log").open("w")))
         stack.callback(staff.end)
         carts = []
@@ -150,19 +162,20 @@ def test_killed_workers_and_a_lost_redis_lose_no_event(postgres_databases, redis
             carts += asyncio.run(commit(shop, EVENTS // 8))
             _strike(step, staff, door, redis_url)
         until = time.monotonic() + PATIENCE_SECONDS
-        while missing(sink, carts) and time.monotonic() < until:
+        while missing(taken, carts) and time.monotonic() < until:
+            posts = len(sink.received)
             time.sleep(2)
-            hasten(shop)
-        trial.trials, trial.failures = len(carts) * len(PATHS), missing(sink, carts)
+            if posts == len(sink.received):
+                hasten(shop)
+        trial.trials, trial.failures = len(carts) * len(PATHS), missing(taken, carts)
         trial.remark = f"{staff.killed} workers killed, {len(sink.received)} posts"
         stream = asyncio.run(told(shop))
         time.sleep(1)
-    assert missing(sink, carts) == 0
+    assert missing(taken, carts) == 0
     assert [event["streamSequence"] for event in stream] == list(range(1, len(carts) + 1))
     assert {event["objectId"] for event in stream} == set(carts)
     assert {len(each) for each in bodies_by_id(sink).values()} == {1}
-    for got in list(sink.received):
-        Webhook(secrets[got.path]).verify(got.body, got.headers)
+    assert forged == []
 
 
 def _strike(step: int, staff: Staff, door, redis_url: str) -> None:
