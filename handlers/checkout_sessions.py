@@ -5,11 +5,13 @@ import hashlib
 import orjson
 
 from bootstrap import House
+from handlers.tax_wire import rendered, session_calculation_out, session_wanted
 from handlers.wire import Json, Reply, completed_out, methods_out, session_out, snake_in
 from penstock.caller import Caller
 from penstock.clock import rfc3339
 from penstock.errors import AllowedMethodsUnsupported, SessionNotFound
 from penstock.flows.begin_payment import Completion
+from penstock.flows.calculate_session import calculate_session as calculate
 from penstock.flows.complete_session import complete_session as complete
 from penstock.flows.end_session import end_session
 from penstock.flows.open_session import open_session
@@ -75,6 +77,11 @@ def list_payment_methods(work: Work, house: House, id_: str) -> Json:
         return {"methods": []}
     offers = house.cascade.offers(connections, currency=price.currency)
     return {"methods": methods_out(offers, session.allowed_methods)}
+
+
+def calculate_session(work: Work, caller: Caller, house: House, id_: str, body: Json | None) -> Json:
+    whole = calculate(work, house.quoting, id_, session_wanted(body or {}, caller), rendered)
+    return session_calculation_out(id_, whole)
 
 
 def complete_session(work: Work, caller: Caller, house: House, id_: str, body: Json) -> Reply:

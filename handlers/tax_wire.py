@@ -129,6 +129,17 @@ def wanted_in(body: Json, caller: Caller) -> Wanted:
     )
 
 
+def session_wanted(body: Json, caller: Caller) -> Wanted:
+    """Return what a buyer's page asks for: always the final calculation."""
+    return wanted_in({**body, "kind": "checkout_final"}, caller)
+
+
+def session_calculation_out(session_id: str, whole: Json) -> Json:
+    """Return a buyer's answer: the choices and the totals, without the merchant's rules behind them."""
+    names = ("status", "currency", "shipping", "tax", "totals", "prompts", "errors")
+    return {"sessionId": session_id, **{name: whole[name] for name in names}}
+
+
 def handed_in(body: Json, caller: Caller) -> Handed:
     totals = body["totals"]
     return Handed(

@@ -8,7 +8,7 @@ from urllib.parse import urlencode, urlsplit, urlunsplit
 from bootstrap import House
 from pages import tokens
 from pages.layout import render
-from pages.summary import Brand, Summary, brand, countries, needs_address, summarize
+from pages.summary import Brand, Summary, brand, countries, known_addresses, needs_address, summarize
 from penstock.cart import Cart
 from penstock.payment import Payment, PaymentStatus
 from penstock.session import CheckoutSession, SessionStatus
@@ -39,6 +39,8 @@ class Visit:
     has_sandbox: bool
     is_production: bool
     is_over: bool
+    is_to_calculate: bool
+    """Whether the total depends on what the buyer gives: the application has Penstock work out shipping or tax."""
     is_embedded: bool
     parent_origin: str | None = None
     theme: str | None = None
@@ -128,6 +130,7 @@ def _visit(house: House, session_id: str, *, is_embedded: bool) -> Visit | None:
             has_sandbox=any(tokens.is_sandbox(c.connector) for c in uow.connections.list_active()),
             is_production=caller.is_production,
             is_over=session.is_over(uow.now),
+            is_to_calculate=session.cart_id is not None and uow.shipping_tax.in_force().is_calculating,
             is_embedded=is_embedded,
             brand=brand(config),
         )
@@ -158,19 +161,29 @@ def _till(visit: Visit) -> PageResponse:
     if summary.total is None:
         return _without_amount(visit)
     shipping, billing = needs_address(session, cart)
+    known_shipping, known_billing = known_addresses(session, cart)
     values = {
         "summary": summary,
         "known_email": session.email or (cart.customer_email if cart else None),
         "needs_shipping": shipping,
         "needs_billing": billing,
+        "known_shipping": known_shipping,
+        "known_billing": known_billing,
         "countries": countries(),
         "country": session.country or "",
         "is_production": visit.is_production,
         "tokens": tokens.CHOICES if visit.has_sandbox else (),
         "declined": _decline(visit.payment),
-        "state": visit.state("till", isFree=not summary.total.amount),
+        "state": visit.state("till", isFree=not summary.total.amount, exponent=summary.total.exponent, **_lock(visit)),
     }
     return visit.draw("till.html", values)
+
+
+def _lock(visit: Visit) -> dict[str, bool]:
+    """Tell whether the page has to have the total worked out, and whether the one that it shows is what would be charged."""
+    calculated = visit.cart.calculated if visit.cart else None
+    is_final = calculated is not None and calculated.is_final
+    return {"isToCalculate": visit.is_to_calculate, "isFinal": is_final or not visit.is_to_calculate}
 
 
 def _decline(payment: Payment | None) -> str | None:

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pycountry
 
-from penstock.cart import Cart, LineItem
+from penstock.cart import Address, Cart, LineItem
 from penstock.money import Money
 from penstock.session import CheckoutSession
 from penstock.tenant import EmbedConfig
@@ -86,12 +86,18 @@ def brand(config: EmbedConfig) -> Brand:
 
 def needs_address(session: CheckoutSession, cart: Cart | None) -> tuple[bool, bool]:
     """Tell whether the shipping and the billing address are still to be given."""
-    shipping = session.address("shippingAddress") or (cart and cart.shipping_address)
-    billing = session.address("billingAddress") or (cart and cart.billing_address)
+    shipping, billing = known_addresses(session, cart)
     return (
         session.collect.shipping_address and not shipping,
         session.collect.billing_address and not billing,
     )
+
+
+def known_addresses(session: CheckoutSession, cart: Cart | None) -> tuple[Address, Address]:
+    """Return the shipping and the billing address as a completion would take them; each is empty where nobody gave one."""
+    shipping = session.address("shippingAddress") or (cart and cart.shipping_address)
+    billing = session.address("billingAddress") or (cart and cart.billing_address)
+    return shipping or {}, billing or {}
 
 
 @cache

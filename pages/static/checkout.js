@@ -9,6 +9,7 @@
   const SHORT_WAIT = 1500;
   const LONG_WAIT = 5000;
   const MAX_LOOKS = 40;
+  const PAUSE = 400;
 
   function tell(type, details = {}) {
     if (!isFramed || !state.parentOrigin) return;
@@ -25,14 +26,17 @@
   }
   if (isFramed && state.isEmbedded) window.name = MARK + location.search;
 
-  for (const place of document.querySelectorAll(".money")) {
-    const { major, currency, exponent } = place.dataset;
-    const digits = { minimumFractionDigits: Number(exponent), maximumFractionDigits: Number(exponent) };
-    try {
-      // The decimal text goes in as it is: it never becomes a float.
-      place.textContent = new Intl.NumberFormat(undefined, { style: "currency", currency, ...digits }).format(major);
-    } catch { /* the text of the server stays */ }
+  function drawMoney(within) {
+    for (const place of within.querySelectorAll(".money")) {
+      const { major, currency, exponent } = place.dataset;
+      const digits = { minimumFractionDigits: Number(exponent), maximumFractionDigits: Number(exponent) };
+      try {
+        // The decimal text goes in as it is: it never becomes a float.
+        place.textContent = new Intl.NumberFormat(undefined, { style: "currency", currency, ...digits }).format(major);
+      } catch { /* the text of the server stays */ }
+    }
   }
+  drawMoney(document);
 
   const form = byId("till");
   const leave = byId("leave");
@@ -53,7 +57,9 @@
       waiting.hidden = !text;
       waiting.lastElementChild.textContent = text;
     }
-    if (submit) submit.disabled = Boolean(text);
+    // Before the ways to pay are there, there is nothing to press.
+    const isIdle = !text && form && (state.isFree || form.elements.namedItem("paymentMethod"));
+    if (submit) submit.disabled = !isIdle;
     if (leave) leave.hidden = Boolean(text);
     if (form) form.setAttribute("aria-busy", text ? "true" : "false");
     if (text && byId("notice")) byId("notice").hidden = true;
@@ -135,23 +141,29 @@
 
   const isSame = () => Boolean(byId("same") && byId("same").checked);
 
-  function readForm() {
-    const body = { paymentMethod: state.isFree ? "card" : form.elements.namedItem("paymentMethod").value };
-    const fields = new FormData(form);
-    for (const [name, value] of fields) {
-      const text = String(value).trim();
-      if (!text || name === "paymentMethod") continue;
+  function readAddresses() {
+    const found = {};
+    for (const [name, value] of new FormData(form)) {
       const [group, part] = name.split(".");
-      if (part) (body[group] ??= {})[part] = text;
-      else if (name !== "paymentToken" || body.paymentMethod === "card") body[name] = text;
+      if (part && String(value).trim()) (found[group] ??= {})[part] = String(value).trim();
     }
-    if (isSame()) body.billingAddress = body.shippingAddress;
-    return body;
+    if (isSame()) found.billingAddress = found.shippingAddress;
+    return found;
   }
 
-  async function ask(body) {
+  function readForm() {
+    const body = { paymentMethod: state.isFree ? "card" : form.elements.namedItem("paymentMethod").value };
+    for (const [name, value] of new FormData(form)) {
+      const text = String(value).trim();
+      if (!text || name.includes(".") || name === "paymentMethod" || name === "shippingMethod") continue;
+      if (name !== "paymentToken" || body.paymentMethod === "card") body[name] = text;
+    }
+    return { ...body, ...readAddresses() };
+  }
+
+  async function ask(body, operation = "complete") {
     try {
-      const response = await fetch(`/api/v1/checkout-sessions/${state.sessionId}/complete`, {
+      const response = await fetch(`/api/v1/checkout-sessions/${state.sessionId}/${operation}`, {
         method: "POST",
         headers: { "Content-Type": "application/json", Accept: "application/json" },
         body: JSON.stringify(body),
@@ -181,9 +193,145 @@
     return { status: -1, answer: {}, code: "still_open" };
   }
 
+  // Where the shop works out shipping and tax, only the total of what stands in the form now may be paid.
+  let worked = state.isFinal ? JSON.stringify({}) : "";
+  let queue = Promise.resolve(false);
+  let timer = 0;
+  const isWorked = () => !state.isToCalculate || worked === JSON.stringify(readAddresses());
+  const shownTotal = () => document.querySelector(".total .money").dataset.major;
+
+  // One after the other: two answers that overtake each other would leave a total that this page does not show.
+  function workOut(method) {
+    clearTimeout(timer);
+    queue = queue.then(() => workOutNow(method), () => workOutNow(method));
+    return queue;
+  }
+
+  async function workOutNow(method) {
+    const addresses = readAddresses();
+    const chosen = method || (form.elements.namedItem("shippingMethod") || {}).value;
+    setBusy("Working out shipping and tax…");
+    const { status, answer } = await ask({ ...addresses, ...(chosen && { selectedShippingMethodId: chosen }) }, "calculate");
+    setBusy("");
+    choose();
+    if (status !== 200) return refuse(status, answer.error || {});
+    drawShipping(answer.shipping);
+    if (answer.status !== "final") return lack(answer, chosen);
+    if (!(await redraw())) return false;
+    worked = JSON.stringify(addresses);
+    return true;
+  }
+
+  function refuse(status, error) {
+    if (error.code === "session_expired" || error.code === "session_not_open" || error.code === "payment_in_progress") location.reload();
+    else if (!markFields(error.details)) fail(error.code || "unknown", "Shipping and tax cannot be worked out just now.", "Nothing was charged. Try again in a moment.");
+    return false;
+  }
+
+  function lack({ errors, shipping }, chosen) {
+    const codes = errors.map(({ code }) => code);
+    const first = shipping.methods[0];
+    if (codes.some((code) => code.startsWith("shipping_method_")) && first && first.id !== chosen) return workOutNow(first.id);
+    for (const { code, field } of errors) {
+      const [, axis, part] = String(field).split(".");
+      if (code === "address_required" || part) showAddress(`${axis}Address`);
+      const input = part && form.elements.namedItem(`${axis}Address.${part}`);
+      if (!input) continue;
+      mark(input, code === "address_invalid" ? "This does not look right." : "This is needed.");
+      input.focus();
+    }
+    const told = errors.find(({ code }) => code === "shipping_unavailable") || errors.find(({ code }) => !code.startsWith("address_"));
+    if (told) showNotice(told.message, "Nothing was charged.");
+    return false;
+  }
+
+  // The server draws what the session charges now, as it drew it when the page was opened.
+  async function redraw() {
+    const page = document.createElement("template");
+    try {
+      const response = await fetch(location.href);
+      page.innerHTML = await response.text(); // a template runs nothing and applies no style
+    } catch {
+      fail("unknown", "The connection is lost.", "Nothing was charged. Try again in a moment.");
+      return false;
+    }
+    const fresh = page.content;
+    const summary = fresh.querySelector(".till-summary");
+    const own = fresh.querySelector("#state");
+    if (!summary || !own || JSON.parse(own.textContent).isFree !== state.isFree) {
+      location.reload();
+      return false;
+    }
+    document.querySelector(".till-summary").replaceWith(summary);
+    submit.replaceChildren(...fresh.querySelector("#till [type=submit]").childNodes);
+    drawMoney(summary);
+    drawMoney(submit);
+    return true;
+  }
+
+  function drawShipping({ methods, selectedMethod }) {
+    const place = byId("shipping");
+    place.hidden = !methods.length || (methods.length === 1 && Boolean(selectedMethod));
+    const tiles = methods.map(({ id, displayName, rateAmount, currency, estimatedDeliveryDays: days }) => {
+      const tile = document.createElement("label");
+      tile.className = "tile";
+      const radio = document.createElement("input");
+      Object.assign(radio, { type: "radio", name: "shippingMethod", value: id, checked: Boolean(selectedMethod) && selectedMethod.id === id });
+      const name = document.createElement("span");
+      name.textContent = days ? `${displayName}, ${days} ${days === 1 ? "day" : "days"}` : displayName;
+      const price = document.createElement("span");
+      price.className = "money";
+      Object.assign(price.dataset, { major: majorOf(rateAmount), currency, exponent: state.exponent });
+      tile.append(radio, name, price);
+      return tile;
+    });
+    byId("ways").replaceChildren(...tiles);
+    drawMoney(place);
+  }
+
+  // Minor units as a decimal text, by moving the point: no amount ever becomes a float.
+  function majorOf(minor) {
+    const digits = String(minor).padStart(state.exponent + 1, "0");
+    const point = digits.length - state.exponent;
+    return state.exponent ? `${digits.slice(0, point)}.${digits.slice(point)}` : digits;
+  }
+
+  function showAddress(group) {
+    const fields = form.querySelector(`[data-address="${CSS.escape(group)}"]`);
+    const known = form.querySelector(`[data-known="${CSS.escape(group)}"]`);
+    if (!fields || (group === "billingAddress" && isSame())) return;
+    fields.hidden = fields.disabled = false;
+    if (known) known.hidden = true;
+  }
+
+  function areAddressesFilled() {
+    const needed = form.querySelectorAll("[data-address]:not([hidden]):not(:disabled) [required]");
+    return Array.from(needed).every((input) => input.value.trim());
+  }
+
+  function onAddress({ target }) {
+    if (!state.isToCalculate) return;
+    if (target.name === "shippingMethod") workOut(target.value);
+    else if ((target.closest("[data-address]") || target.id === "same") && areAddressesFilled() && !isWorked()) {
+      clearTimeout(timer);
+      timer = setTimeout(workOut, PAUSE);
+    }
+  }
+
+  // True where what the form says is what the page shows as the total, and that is what would be charged.
+  async function isTotalShown() {
+    if (isWorked()) return true;
+    const before = state.isFinal ? shownTotal() : "";
+    if (!(await workOut())) return false;
+    state.isFinal = true;
+    if (shownTotal() === before) return true;
+    showNotice("The total has changed.", "Please look at it, and then pay.");
+    return false;
+  }
+
   async function pay() {
     byId("notice").hidden = true;
-    if (!areFieldsFilled()) return;
+    if (!areFieldsFilled() || !(await isTotalShown())) return;
     setBusy("Paying…");
     tell("processing");
     const body = readForm();
@@ -202,6 +350,11 @@
     if (ERRORS_TO_FIELDS.has(code) && markFields(error.details)) return setBusy("");
     if (code === "session_expired" || code === "session_not_open") return location.reload();
     if (code === "discount_invalid") return askAnew(error.message);
+    if (code === "cart_not_ready" && state.isToCalculate) {
+      worked = "";
+      setBusy("");
+      return isTotalShown().then((isSo) => isSo && pay());
+    }
     if (code === "too_many_attempts") return fail(code, "This checkout has used up its attempts.", "Go back to the shop and start again.");
     return fail(code || "unknown", error.message || "Something went wrong.", "Nothing was charged.");
   }
@@ -277,8 +430,17 @@
   async function start() {
     form.addEventListener("submit", (event) => { event.preventDefault(); pay(); });
     form.addEventListener("change", choose);
+    form.addEventListener("change", onAddress);
+    for (const known of form.querySelectorAll("[data-known]")) {
+      known.querySelector("button").addEventListener("click", () => {
+        showAddress(known.dataset.known);
+        form.querySelector(`[data-address="${known.dataset.known}"] input`).focus();
+      });
+    }
     choose();
     sayWhy();
+    // What the shop knows already may be enough.
+    if (state.isToCalculate && !state.isFinal && areAddressesFilled()) workOut();
     if (!state.isFree) await offerMethods();
     tell("ready");
   }

@@ -46,7 +46,7 @@ def calculate_cart(work: Work, quoter: Quoter, cart_id: str, wanted: Wanted, ren
     Raises `CartNotFound`, `CartNotOpen` for a cart that may not change, `ValidationError`, `TaxProviderError`, and
     `CartNotReady` where the cart changes faster than sources answer.
     """
-    require(_address_faults(wanted.addresses))
+    check_addresses(wanted.addresses)
     for _ in range(_TRIES):
         with work() as uow:
             cart = locked_cart(uow, cart_id)
@@ -116,14 +116,15 @@ def _own_offer(own: ShippingSelection) -> Offer:
     )
 
 
-def _address_faults(addresses: Mapping[str, Any]) -> list[Any]:
+def check_addresses(addresses: Mapping[str, Any]) -> None:
+    """Raise `ValidationError` for addresses, by the cart's names for them, that do not fit the rules of their country."""
     names = {"shipping_address": "/shippingAddress", "billing_address": "/billingAddress"}
-    return [
+    require(
         fault
         for name, address in addresses.items()
         for found in (check_address(address, names[name]), check_place(address, names[name]))
         for fault in found
-    ]
+    )
 
 
 def _take_addresses(uow: UnitOfWork, cart: Cart, wanted: Wanted) -> None:

@@ -182,6 +182,19 @@ def test_a_buyer_whose_choice_came_from_a_failing_source_is_not_charged_nothing(
     assert error["details"]["source"] == "courier"
 
 
+def test_a_buyer_is_told_that_it_failed_and_not_whose_source_it_was(store, monkeypatch):
+    session = store.session(cart_of(store))
+    path, body = f"/checkout-sessions/{session['id']}/calculate", {"shippingAddress": HOME}
+    chosen = {**body, "selectedShippingMethodId": f"{store.sources['post']}:slow"}
+    monkeypatch.setattr(Office, "script", staticmethod(down))
+    error = refused(store.post(path, chosen, key=None), 502, "tax_provider_error")
+    assert "details" not in error
+    assert "office" not in error["message"].lower()
+    monkeypatch.setattr(Office, "script", staticmethod(amounts))
+    found = made(store.post(path, chosen, key=None))
+    assert (found["status"], found["totals"]["total"]) == ("final", 2500 + 490 + 598)
+
+
 def test_failing_tax_warns_in_an_estimate_and_fails_a_final_calculation(store, monkeypatch):
     monkeypatch.setattr(Office, "script", staticmethod(down))
     assert codes(estimate(store)["warnings"]) == ["tax_unavailable"]

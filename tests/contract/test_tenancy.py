@@ -26,6 +26,7 @@ BODIES = {
 CAPABILITIES = {
     "checkout_sessions.refresh_embed_token",
     "checkout_sessions.list_payment_methods",
+    "checkout_sessions.calculate_session",
     "checkout_sessions.complete_session",
     "shipping_tax.quote",
 }

@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
-CONTRACT, CHECKOUT, EMBED, DOCS = (
+CONTRACT, CHECKOUT, TOTALS, EMBED, DOCS = (
     "tests/contract/test_pages.py",
     "tests/e2e/test_checkout.py",
+    "tests/e2e/test_totals.py",
     "tests/e2e/test_embed.py",
     "tests/e2e/test_docs.py",
 )
@@ -92,9 +93,29 @@ BUGS = (
     Bug(
         "the button can be pressed again",
         "pages/static/checkout.js",
-        "if (submit) submit.disabled = Boolean(text);",
+        "if (submit) submit.disabled = !isIdle;",
         "",
         (f"{CHECKOUT}::test_a_second_press_of_the_button_sends_nothing",),
+    ),
+    Bug(
+        "another address leaves the total that is shown",
+        "pages/static/checkout.js",
+        "const isWorked = () => !state.isToCalculate ||",
+        "const isWorked = () => true ||",
+        (
+            f"{TOTALS}::test_another_address_than_the_calculated_one_brings_the_new_total",
+            f"{TOTALS}::test_a_buyer_who_pays_at_once_is_shown_the_new_total_first",
+        ),
+    ),
+    Bug(
+        "a session's calculation forgets the buyer's address",
+        "penstock/flows/calculate_session.py",
+        "    if any(session.address(name) != address for name, address in given.items()):",
+        "    if not given:",
+        (
+            "tests/contract/test_session_totals.py::"
+            "test_the_address_that_was_calculated_counts_before_the_one_that_the_session_was_opened_with",
+        ),
     ),
     Bug(
         "nobody asks after the buyer was at the bank",

@@ -28,6 +28,7 @@ WRITES = {name for name, (_, method) in PATHS.items() if method != "get"}
 WITHOUT_CREDENTIAL = {
     "checkout_sessions.refresh_embed_token",
     "checkout_sessions.list_payment_methods",
+    "checkout_sessions.calculate_session",
     "checkout_sessions.complete_session",
     "shipping_tax.quote",
     "inbound.receive_message",
