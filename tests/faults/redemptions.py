@@ -13,14 +13,24 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import sqlalchemy as sa
 
+from bootstrap import build
+from penstock.caller import Caller, Scope, Standing
+from penstock.cart import LineItem, new_cart
+from penstock.flows.apply_discount import apply_discount
+from penstock.flows.open_session import open_session
+from penstock.ids import new_id
+from penstock.ports import UnitOfWork, Work
+from penstock.session import Collect
+from penstock.settings import load
 from storage.engine import parse
 from tests.faults.town import Shop, _await_health, die_with_parent, founded, penstock
-from tests.faults.volley import Answer, Clients
+from tests.faults.volley import Clients
 from tests.servers import free_port
 
 RACERS = 50
@@ -40,6 +50,8 @@ class Town:
     shop: Shop
     processes: list[subprocess.Popen[bytes]]
     folder: Path
+    deaths: int = 0
+    """How many servers were killed while they were asked."""
 
     def start(self, number: int) -> None:
         """Start a server on its port, and wait until it answers."""
@@ -105,29 +117,49 @@ class Prize:
         return self.price - self.price // 10
 
 
+TOGETHER = 10
+"""How many discounts are raced for at once where a server is killed: each death then falls into so many races."""
+
+
 async def rush(town: Town, numbers: range, *, kills: bool) -> list[Prize]:
-    """Run one race for each number and return what was raced for."""
+    """Run a race for each number and return what was raced for. Where servers are killed, half of the races see one die."""
     dice = random.Random(numbers.start)
     prizes = []
-    for number in numbers:
-        async with Clients(town.shop.ports, RACERS) as clients:
-            prize = await _prize(town.shop, clients, number)
-            sessions = await _ready(town.shop, clients, prize)
-            victim = dice.randrange(len(town.processes)) if kills and number % 2 else None
-            racers = [_race(town.shop, clients, n, one, prize) for n, one in enumerate(sessions)]
-            killer = [_kill(town, victim, dice.uniform(0.02, 0.4))] if victim is not None else []
-            for ended in await asyncio.gather(*racers, *killer, return_exceptions=True):
-                if isinstance(ended, BaseException) and not isinstance(ended, ConnectionError):
-                    raise ended
-        if victim is not None:
-            town.start(victim)
-        prizes.append(prize)
+    with backroom(town.shop) as work:
+        for first in range(numbers.start, numbers.stop, 2 * TOGETHER):
+            some = numbers[first - numbers.start :][: 2 * TOGETHER]
+            for batch, is_struck in _batches(some, kills=kills):
+                victim = dice.randrange(len(town.processes)) if is_struck else None
+                prizes += await _races(town, work, batch, victim, dice.uniform(0.02, 0.4))
+                if victim is not None:
+                    town.start(victim)
+    return prizes
+
+
+def _batches(numbers: range, *, kills: bool) -> list[tuple[range, bool]]:
+    """Half of the races one by one, so that all fifty are at one discount; the others together, with a death among them."""
+    if not kills:
+        return [(range(n, n + 1), False) for n in numbers]
+    half = len(numbers) // 2
+    return [*((range(n, n + 1), False) for n in numbers[half:]), (numbers[:half], True)]
+
+
+async def _races(town: Town, work: Work, numbers: range, victim: int | None, after: float) -> list[Prize]:
+    async with Clients(town.shop.ports, RACERS * len(numbers)) as clients:
+        prizes = [await _prize(town.shop, clients, number) for number in numbers]
+        places = [place for prize in prizes for place in ready(work, prize)]
+        racers = [_race(town.shop, clients, n, place, prizes[n // RACERS]) for n, place in enumerate(places)]
+        killer = [_kill(town, victim, after)] if victim is not None else []
+        for ended in await asyncio.gather(*racers, *killer, return_exceptions=True):
+            if isinstance(ended, BaseException) and not isinstance(ended, ConnectionError):
+                raise ended
     return prizes
 
 
 async def _kill(town: Town, number: int, after: float) -> None:
     await asyncio.sleep(after)
     town.kill(number)
+    town.deaths += 1
 
 
 async def _prize(shop: Shop, clients: Clients, number: int) -> Prize:
@@ -142,27 +174,48 @@ async def _prize(shop: Shop, clients: Clients, number: int) -> Prize:
     return Prize(number, limit, is_of_customer, made["id"])
 
 
-async def _ready(shop: Shop, clients: Clients, prize: Prize) -> list[tuple[str, str]]:
+@contextmanager
+def backroom(shop: Shop) -> Iterator[Work]:
+    """Open the shop's database in this process: what stands before a race is put there without a server's help."""
+    environ = shop.environ
+    given = load(
+        database_url=environ["PENSTOCK_DATABASE_URL"],
+        secret_key=environ["PENSTOCK_SECRET_KEY"],
+        state_dir=environ["PENSTOCK_STATE_DIR"],
+    )
+    with build(given) as house:
+        yield partial(house.work, Scope(*shop.scope))
+
+
+def ready(work: Work, prize: Prize) -> list[tuple[str, str]]:
     """Give each racer a cart with the code on it; every other one has had a session since before that."""
-    cart = shop.ask("POST", "/carts", {"applicationId": shop.application, "currency": "EUR"})
-    carts = [each.json["id"] for each in await _all(clients, [cart] * RACERS)]
-    line = {"name": "A thing", "unitPrice": prize.price}
-    await _all(clients, [shop.ask("POST", f"/carts/{each}/items", line) for each in carts])
-    opened = await _all(clients, [_opening(shop, each) for each in carts[::2]])
-    code = {"code": prize.code}
-    await _all(clients, [shop.ask("POST", f"/carts/{each}/apply-discount", code) for each in carts])
-    sessions = {each: answer.json["id"] for each, answer in zip(carts[::2], opened, strict=True)}
-    return [(each, sessions.get(each, "")) for each in carts]
+    with work() as uow:
+        carts = [new_cart(cart_id=new_id(), scope=uow.scope, currency="EUR", now=uow.now) for _ in range(RACERS)]
+        for cart in carts:
+            cart.add_item(LineItem(id=new_id(), name="A thing", unit_price=prize.price), uow.now)
+            uow.carts.add(cart)
+        sessions = {cart.id: _session(uow, cart.id) for cart in carts[::2]}
+    with work() as uow:
+        for cart in carts:
+            apply_discount(uow, cart.id, prize.code)
+    return [(cart.id, sessions.get(cart.id, "")) for cart in carts]
 
 
-async def _all(clients: Clients, requests: list[bytes]) -> list[Answer]:
-    answers = await clients.volley(requests)
-    assert all(answer.status < 300 for answer in answers), [a for a in answers if a.status >= 300][:2]
-    return answers
+def _session(uow: UnitOfWork, cart_id: str) -> str:
+    caller = Caller(uow.scope, "secret", "races", "sandbox", is_production=False, standing=Standing(True, True, False))
+    session, _ = open_session(uow, caller, {"application_id": uow.scope.application_id, "cart_id": cart_id, **_FIELDS})
+    return session.id
+
+
+_FIELDS: Final = {
+    "return_url": "https://shop.example/thanks",
+    "cancel_url": "https://shop.example/cart",
+    "collect": Collect(shipping_address=False),
+}
 
 
 def _opening(shop: Shop, cart: str) -> bytes:
-    urls = {"returnUrl": "https://shop.example/thanks", "cancelUrl": "https://shop.example/cart"}
+    urls = {"returnUrl": _FIELDS["return_url"], "cancelUrl": _FIELDS["cancel_url"]}
     wanted = {"applicationId": shop.application, "cartId": cart, "collect": {"shippingAddress": False}, **urls}
     return shop.ask("POST", "/checkout/sessions", wanted)
 
@@ -224,11 +277,9 @@ _PAID = "SELECT discount_code FROM orders WHERE payment_status = 'captured' AND 
 
 def main() -> None:
     """Do what is due, at one moment after the other."""
-    from bootstrap import build
     from handlers import logs
     from jobs.actors import Runner
     from jobs.relay import LEASE
-    from penstock.settings import load
     from storage.due import DueTable
     from tests.faults.crash import ShiftedClock
 
