@@ -6,7 +6,7 @@ from functools import cache
 from typing import Any, Final
 
 from pages.layout import render
-from penstock.calculation import Basket, Calculation, Goods
+from penstock.calculation import Basket, Calculation, Discounted, Goods
 from penstock.config_rules import canonical_config
 from penstock.explanation import explain
 from penstock.flows.calculate_basket import calculate_basket
@@ -61,6 +61,7 @@ _GOODS: Final = (
     ("Apron", 3_400, 1, "clothing"),
 )
 _PERCENT_OFF: Final = Percentage(100_000)
+_DISCOUNT: Final = Discounted(name="10 % off everything", code="TEATIME", amount=0)
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,7 +105,12 @@ def example() -> Calculation:
         for index, (name, price, count, word) in enumerate(_GOODS)
     ]
     basket = Basket(
-        currency=_CURRENCY, goods=goods, reduction=_PERCENT_OFF, shipping_address=_ADDRESS, selected_id="ground"
+        currency=_CURRENCY,
+        goods=goods,
+        reduction=_PERCENT_OFF,
+        reduced_by=_DISCOUNT,
+        shipping_address=_ADDRESS,
+        selected_id="ground",
     )
     return calculate_basket(basket, read_config(canonical_config(_CONFIG), 1), kind="checkout_final")
 
@@ -124,10 +130,10 @@ def _sections(calculation: Calculation) -> tuple[list[Section], Sequence[Row]]:
 
 
 def _line_section(line: Mapping[str, Any]) -> Section:
-    rows = [
-        Row("Price", "unit price times quantity", _money(line["price"])),
-        Row("Discount", "this line's share of 10 % off everything, by largest remainder", _money(-line["discount"])),
-    ]
+    rows = [Row("Price", "unit price times quantity", _money(line["price"]))]
+    for each in line["discounts"]:
+        text = f"this line's share of {each['name']}, by largest remainder"
+        rows.append(Row(f"Discount {each['code']}", text, _money(-each["amount"])))
     rows += [_tax_row(tax) for tax in line["taxes"]]
     return Section(line["name"], rows, _money(line["total"]))
 

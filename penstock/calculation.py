@@ -27,6 +27,19 @@ OWN: Final = "cart"
 """The source of amounts that the merchant put on the cart."""
 
 
+BY_HAND: Final = "By hand"
+"""What a discount is called that the merchant gave on one line."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Discounted:
+    """What one discount took off a line, in minor units, under the name and the code that the merchant gave it."""
+
+    name: str
+    amount: int
+    code: str | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Goods:
     """One line: its price, and what rates ask about it. ``ref`` is the id that the caller knows it by."""
@@ -38,6 +51,8 @@ class Goods:
     category: str | None = None
     weight: int | None = None
     """Grams of the whole line."""
+    discounts: Sequence[Discounted] = ()
+    """What ``line.own_discount`` consists of, where that is known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -47,6 +62,8 @@ class Basket:
     currency: str
     goods: Sequence[Goods]
     reduction: Reduction | None = None
+    reduced_by: Discounted = field(default_factory=lambda: Discounted(name="Discount", amount=0))
+    """What ``reduction`` is called; its amounts follow from the calculation."""
     shipping_address: Mapping[str, str] | None = None
     billing_address: Mapping[str, str] | None = None
     selected_id: str | None = None
@@ -226,6 +243,7 @@ def tax_builtin(basket: Basket, config: Config, shipped: Shipped) -> Taxed:
         is_included=config.tax.are_prices_gross,
         rounding=config.tax.rounding,
         ties=config.tax.ties,
+        carried=_carried(basket) if config.tax.is_shipping_as_goods and category is None else (),
     )
     priced = compute_totals(basket.lines, reduction=basket.reduction, shipping=shipped.amount, tax=rules)
     used = {each.rate.id: each for found in chosen.values() for each in found}
@@ -233,6 +251,11 @@ def tax_builtin(basket: Basket, config: Config, shipped: Shipped) -> Taxed:
     return Taxed(
         source=BUILTIN, breakdown=priced, basis=basis, place=place, rules=used, warnings=[] if used else [warning]
     )
+
+
+def _carried(basket: Basket) -> frozenset[str]:
+    """Return the lines that shipping is for: those that are shipped, or all where a price is asked for none of them."""
+    return frozenset(each.line.id for each in basket.goods if each.is_shipped or not basket.is_shipped)
 
 
 def address_prompt(basis: str) -> Note:

@@ -128,6 +128,7 @@ def canonical_config(body: Mapping[str, Any]) -> dict[str, Any]:
             "basis": "shipping",
             "roundingLevel": "line",
             "roundingMode": "half_up",
+            "shippingTaxedBy": "rates",
             "rates": [],
             **tax,
         },

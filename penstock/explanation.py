@@ -1,11 +1,12 @@
 """Why a calculation came to what it came to: each part with its base, its rates, the rule behind each, and the rounding."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from decimal import ROUND_HALF_EVEN, Context, Decimal
 from fractions import Fraction
 from typing import Any, Final
 
-from penstock.calculation import Calculation, Goods
+from penstock.calculation import Calculation, Discounted, Goods
 from penstock.places import Locality
 from penstock.shipping_tax import TaxRate
 from penstock.totals import Part, TaxPart
@@ -25,7 +26,11 @@ def explain(calculation: Calculation) -> dict[str, Any]:
         "taxPlace": _place(calculation.taxed.place),
         "rounding": {"mode": f"half_{config.tax.ties}", "level": config.tax.rounding},
         "lines": [
-            {**_line(goods[part.id], part, rules), "untaxedBecause": calculation.taxed.reasons.get(part.id)}
+            {
+                **_line(goods[part.id], part, rules),
+                "discounts": _discounts(goods[part.id], part, calculation.basket.reduced_by),
+                "untaxedBecause": calculation.taxed.reasons.get(part.id),
+            }
             for part in priced.lines
         ],
         "shipping": _shipping(calculation, priced.shipping, rules),
@@ -46,13 +51,18 @@ def _line(goods: Goods, part: Part, rules: Mapping[str, TaxRate]) -> dict[str, A
         "name": goods.name,
         "category": goods.category,
         "price": part.price,
-        "ownDiscount": part.own_discount,
-        "discount": part.discount,
         "net": part.net,
         "taxes": [_tax(tax, rules) for tax in part.taxes],
         "taxIncluded": part.is_included,
         "total": part.total,
     }
+
+
+def _discounts(goods: Goods, part: Part, rest: Discounted) -> list[dict[str, Any]]:
+    """Return what was taken off a line, by the discounts' own names. What nobody named goes by the name of the rest."""
+    unnamed = part.discount_total - sum(each.amount for each in goods.discounts)
+    found = [*goods.discounts, *([replace(rest, amount=unnamed)] if unnamed else [])]
+    return [{"code": each.code, "name": each.name, "amount": each.amount} for each in found]
 
 
 def _shipping(calculation: Calculation, part: Part, rules: Mapping[str, TaxRate]) -> dict[str, Any]:

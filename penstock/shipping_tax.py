@@ -104,6 +104,8 @@ class Taxing:
     ties: Ties = "up"
     connection_id: str | None = None
     rates: tuple[TaxRate, ...] = ()
+    is_shipping_as_goods: bool = False
+    """Whether shipping is taxed in the mixture of the goods that it carries, rather than by rates that say so."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -172,6 +174,7 @@ def read_config(body: Mapping[str, Any], version: int = 0) -> Config:
             ties="even" if tax.get("roundingMode") == "half_even" else "up",
             connection_id=tax.get("connectionId"),
             rates=tuple(map(_tax_rate, tax.get("rates", ()))),
+            is_shipping_as_goods=tax.get("shippingTaxedBy") == "goods",
         ),
         origin=place_of(body.get("origin")),
         origin_address=body.get("origin"),

@@ -6,7 +6,7 @@ lines makes no difference: wherever one unit is left over, equal claims are sett
 1.10).
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
@@ -82,12 +82,16 @@ class GivenTax:
 
 @dataclass(frozen=True, slots=True)
 class TaxRules:
-    """The rates of each part by id, and how amounts are rounded. ``is_included``: the prices contain the tax."""
+    """The rates of each part by id, and how amounts are rounded. ``is_included``: the prices contain the tax.
+
+    Where ``carried`` names lines, shipping is taxed as they are: each share of it, by what the lines cost, with their rates.
+    """
 
     rates: Mapping[str, Sequence[Rate]] = field(default_factory=dict)
     is_included: bool = False
     rounding: Rounding = "line"
     ties: Ties = "even"
+    carried: Collection[str] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -313,6 +317,8 @@ def _taxed(priced: Sequence[Part], shipping: int, rules: TaxRules) -> Breakdown:
         for key, base in bases.items()
         if (rates := rules.rates.get(key))  # a part without a rate stays with plain integers
     }
+    if rules.carried and shipping:
+        exact[SHIPPING] = _carried_taxes(priced, shipping, rules)
     rounded = _by_line if rules.rounding == "line" else _by_invoice
     return _assembled(priced, shipping, rounded(exact, rules.ties), is_included=rules.is_included)
 
@@ -330,7 +336,24 @@ def _assembled(
 _Exact = tuple[Rate, Fraction, Fraction]
 
 
-def _exact_taxes(price: int, rates: Sequence[Rate], *, is_included: bool) -> list[_Exact]:
+def _carried_taxes(priced: Sequence[Part], shipping: int, rules: TaxRules) -> list[_Exact]:
+    """Return the exact taxes of shipping, shared out over the lines that it carries; evenly where those cost nothing."""
+    carried = [part for part in priced if part.id in rules.carried]
+    has_price = any(part.net for part in carried)
+    weights: dict[tuple[Rate, ...], int] = {}
+    for part in carried:
+        rates = tuple(rules.rates.get(part.id, ()))
+        weights[rates] = weights.get(rates, 0) + (part.net if has_price else 1)
+    whole = sum(weights.values())
+    found: dict[str, _Exact] = {}
+    for rates, weight in weights.items():
+        for rate, base, tax in _exact_taxes(Fraction(shipping * weight, whole), rates, is_included=rules.is_included):
+            _, bases, taxes = found.get(rate.id, (rate, Fraction(0), Fraction(0)))
+            found[rate.id] = rate, bases + base, taxes + tax
+    return sorted(found.values(), key=lambda each: (each[0].priority, each[0].id))
+
+
+def _exact_taxes(price: Exact, rates: Sequence[Rate], *, is_included: bool) -> list[_Exact]:
     """Return each rate with its base and its exact tax, by priority. Included tax is taken out of the price first."""
     shares, gross = _shares(tuple(rates))
     net = Fraction(price * gross.denominator, gross.numerator) if is_included else Fraction(price)

@@ -1,12 +1,13 @@
 """Calculate shipping and tax of a cart, and lock what came of it if that is asked for."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from penstock.calculation import Basket, Calculation, Goods, Kind, tax_place
+from penstock.calculation import BY_HAND, Basket, Calculation, Discounted, Goods, Kind, tax_place
 from penstock.cart import Cart, CartStatus, LineItem, ShippingSelection, TaxLine
 from penstock.checks import check_address, require
+from penstock.discount import AppliedDiscount
 from penstock.errors import CartNotReady
 from penstock.flows.calculate_basket import calculate_basket, outside_of
 from penstock.flows.change_cart import locked_cart
@@ -75,7 +76,7 @@ def basket_of(cart: Cart, selected_id: str | None) -> Basket:
     charges, own = cart.charges(), cart.shipping
     return Basket(
         currency=cart.currency,
-        goods=[_goods(item, part) for item, part in zip(cart.items, cart.breakdown().lines, strict=True)],
+        goods=[_goods(item, part, cart.applied) for item, part in zip(cart.items, cart.breakdown().lines, strict=True)],
         shipping_address=cart.shipping_address,
         billing_address=cart.billing_address,
         selected_id=selected_id or (own.method_id if own else None),
@@ -85,7 +86,7 @@ def basket_of(cart: Cart, selected_id: str | None) -> Basket:
     )
 
 
-def _goods(item: LineItem, part: Part) -> Goods:
+def _goods(item: LineItem, part: Part, applied: AppliedDiscount | None) -> Goods:
     return Goods(
         line=Line(
             id=item.id,
@@ -98,7 +99,15 @@ def _goods(item: LineItem, part: Part) -> Goods:
         is_shipped=item.ships,
         category=item.tax_category,
         weight=None if item.weight_grams is None else item.weight_grams * item.quantity,
+        discounts=tuple(_discounts(part, applied)),
     )
+
+
+def _discounts(part: Part, applied: AppliedDiscount | None) -> Iterator[Discounted]:
+    if part.own_discount:
+        yield Discounted(name=BY_HAND, amount=part.own_discount)
+    if part.discount and applied is not None:
+        yield Discounted(name=applied.name, code=applied.code, amount=part.discount)
 
 
 def _own_offer(own: ShippingSelection) -> Offer:

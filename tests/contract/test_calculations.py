@@ -214,6 +214,32 @@ def test_an_application_without_a_configuration_is_asked_for_nothing(shop):
     made(shop.post(f"/carts/{cart_id}/checkout"), 201)
 
 
+def test_the_explanation_calls_each_discount_by_its_name_and_code(store):
+    tenth = {"code": "TENTH", "name": "A tenth off", "type": "percentage", "value": 10}
+    made(store.post("/discounts", tenth), 201)
+    cart_id = cart_of(store, discountAmount=500)
+    made(store.post(f"/carts/{cart_id}/apply-discount", {"code": "tenth"}))
+    line = final(store, cart_id)["explanation"]["lines"][0]
+    assert line["discounts"] == [
+        {"code": None, "name": "By hand", "amount": 500},
+        {"code": "TENTH", "name": "A tenth off", "amount": 200},
+    ]
+    assert line["net"] == 2500 - 700
+
+
+def test_shipping_shares_the_taxes_of_what_it_carries_where_the_configuration_says_so(shop):
+    publish(shop, {**CONFIG, "tax": {**CONFIG["tax"], "shippingTaxedBy": "goods"}})
+    cart_id = cart_of(shop, taxCategory="food")
+    shop.item(cart_id, name="Cup", unitPrice=2500, weightGrams=100)
+    shipping = final(shop, cart_id)["explanation"]["shipping"]
+    # Half of 5.00 is bread's, on which the state takes nothing and the city 4.5 %; the cup's half is taxed by both.
+    assert [(tax["rateId"], tax["base"], tax["amount"]) for tax in shipping["taxes"]] == [
+        ("food", "250", 0),
+        ("ny", "250", 10),
+        ("nyc", "500", 23),
+    ]
+
+
 def test_a_repeat_under_one_key_locks_once(store):
     cart_id = cart_of(store)
     body = {"kind": "checkout_final", "selectedShippingMethodId": "std", "shippingAddress": HOME}

@@ -475,12 +475,19 @@ def test_every_token_that_the_page_offers_is_one_of_the_sandbox_s():
     assert [one.value for one in CHOICES if not is_behaviour(one.value.removeprefix("tok_sandbox_"))] == []
 
 
+def test_the_page_of_one_total_is_led_to_from_everywhere_in_the_documentation(shop):
+    for path in ("/", "/docs/errors", "/docs/guides"):
+        assert 'href="/docs/total"' in page(shop, path).text
+
+
 def test_the_page_of_one_total_shows_every_rate_rule_and_rounding_and_adds_up(shop):
     text = page(shop, "/docs/total").text
     told = explain(example())
     for tax in (tax for part in [*told["lines"], told["shipping"]] for tax in part["taxes"]):
         assert tax["rateId"] in text
         assert f"of {tax['base']} is {tax['exact']}" in text
+    assert "Discount TEATIME" in text
+    assert "share of 10 % off everything" in text
     assert told["sum"] in text
     parts = [part["total"] for part in [*told["lines"], told["shipping"]]]
     assert sum(parts) == example().breakdown.total

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+SESSIONS = "tests/contract/test_session_totals.py"
 CONTRACT, CHECKOUT, TOTALS, EMBED, DOCS = (
     "tests/contract/test_pages.py",
     "tests/e2e/test_checkout.py",
@@ -112,10 +113,7 @@ BUGS = (
         "penstock/flows/calculate_session.py",
         "    if any(session.address(name) != address for name, address in given.items()):",
         "    if not given:",
-        (
-            "tests/contract/test_session_totals.py::"
-            "test_the_address_that_was_calculated_counts_before_the_one_that_the_session_was_opened_with",
-        ),
+        (f"{SESSIONS}::test_the_address_that_was_calculated_counts_before_the_one_that_the_session_was_opened_with",),
     ),
     Bug(
         "nobody asks after the buyer was at the bank",

@@ -74,6 +74,7 @@ def calculations(draw):
         "pricesIncludeTax": draw(st.booleans()),
         "roundingLevel": draw(st.sampled_from(["line", "invoice"])),
         "roundingMode": draw(st.sampled_from(["half_up", "half_even"])),
+        "shippingTaxedBy": draw(st.sampled_from(["rates", "goods"])),
     }
     return basket(*prices, reduction=reduction), config(tax=tax)
 

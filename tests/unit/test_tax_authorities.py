@@ -1,6 +1,8 @@
 """Worked examples from the guidance of tax authorities, in minor units. Each names where the figures come from."""
 
 from dataclasses import dataclass, field
+from fractions import Fraction
+from math import floor
 
 import pytest
 
@@ -9,6 +11,7 @@ from penstock.config_rules import canonical_config, config_faults
 from penstock.flows.calculate_basket import calculate_basket
 from penstock.shipping_tax import read_config
 from penstock.totals import Line
+from penstock.zone_rates import Offer
 
 TEXAS = "Texas Comptroller, Sales and Use Tax FAQ, Sales Tax Collection"
 QUEBEC = "Revenu Québec, Calculating the Taxes"
@@ -16,6 +19,8 @@ NEW_ZEALAND = "Inland Revenue New Zealand, Calculating GST"
 AUSTRALIA = "A New Tax System (Goods and Services Tax) Act 1999, s 9-90, and the ATO's explanation of it"
 NEW_YORK = "City of New York, Sales Tax Information; NYS Publication 718"
 EUROPE = "Directive 2006/112/EC, Article 6: what is not within the territory of the tax"
+CALIFORNIA = "CDTFA, Sales and Use Tax Annotation 557.0111: groceries of which a third is taxable, delivered for 3.50"
+SOUTH_DAKOTA = "South Dakota Administrative Rule 64:06:01:70: delivery of taxable and exempt property"
 UNITED_KINGDOM = "HMRC, VAT guide (Notice 700): the VAT fraction"
 
 
@@ -126,7 +131,7 @@ EXAMPLES = {
 }
 
 
-def calculated(example):
+def calculated(example, *, delivery=0):
     body = canonical_config(
         {"shipping": {"mode": "off"}, "tax": {"mode": "builtin", "rates": example.rates, **example.tax_options}}
     )
@@ -138,7 +143,10 @@ def calculated(example):
         )
         for i, (price, word) in enumerate(zip(example.prices, categories, strict=True))
     ]
-    basket = Basket(currency="USD", goods=goods, shipping_address=example.to)
+    own = Offer(
+        id="own", name="Delivery", type="flat", amount=delivery, currency="USD", source="cart", rule="asked for"
+    )
+    basket = Basket(currency="USD", goods=goods, shipping_address=example.to, own_shipping=own)
     return calculate_basket(basket, read_config(body), kind="quote").breakdown
 
 
@@ -153,6 +161,35 @@ def test_the_tax_is_what_the_authority_says(name):
         assert whole == example.tax, example.source
     is_included = example.tax_options.get("pricesIncludeTax", False)
     assert priced.total == sum(example.prices) + (0 if is_included else whole)
+
+
+@pytest.mark.parametrize(
+    ("source", "taxable", "exempt", "delivery", "base"),
+    [
+        (CALIFORNIA, 500, 1_000, 350, Fraction(350, 3)),
+        (SOUTH_DAKOTA, 4_000, 6_000, 1_000, Fraction(400)),
+        (SOUTH_DAKOTA + ", nothing of it taxable", 0, 6_000, 1_000, Fraction(0)),
+    ],
+)
+@pytest.mark.parametrize("is_included", [False, True])
+def test_delivery_is_taxed_in_the_proportion_of_the_taxable_goods(
+    source, taxable, exempt, delivery, base, *, is_included
+):
+    rates = [rate("tax", "US", 72_500), rate("food", "US", 0, category="food")]
+    options = {"shippingTaxedBy": "goods", "pricesIncludeTax": is_included}
+    example = Example(source, [taxable, exempt], rates, None, {"countryCode": "US"}, options, [None, "food"])
+    priced = calculated(example, delivery=delivery)
+    found = {tax.rate.id: tax for tax in priced.shipping.taxes}
+    net = base / (1 + Fraction(72_500, 1_000_000)) if is_included else base
+    assert found["tax"].base == net, source
+    assert found["food"].base == delivery - base
+    assert sum(tax.amount for tax in priced.shipping.taxes) == floor(net * Fraction(72_500, 1_000_000) + Fraction(1, 2))
+
+
+def test_delivery_of_presents_is_shared_out_evenly():
+    rates = [rate("tax", "US", 100_000), rate("food", "US", 0, category="food")]
+    example = Example("", [0, 0], rates, None, {"countryCode": "US"}, {"shippingTaxedBy": "goods"}, [None, "food"])
+    assert [(tax.base, tax.amount) for tax in calculated(example, delivery=500).shipping.taxes] == [(250, 0), (250, 25)]
 
 
 def test_halves_to_the_even_unit_would_miss_what_texas_says():
