@@ -5,6 +5,7 @@ from typing import Any
 
 from handlers.wire import Json, cart_out, item_out, order_out, snake_in
 from penstock.errors import CartNotFound
+from penstock.exemption import read_exemption
 from penstock.flows import apply_discount as discounts
 from penstock.flows import change_cart as carts
 from penstock.flows.checkout_cart import checkout_cart as checkout
@@ -27,7 +28,10 @@ def get_cart(uow: UnitOfWork, id_: str) -> Mapping[str, Any]:
 
 
 def update_cart(uow: UnitOfWork, id_: str, body: Json) -> Json:
-    return cart_out(carts.update_cart(uow, id_, snake_in(body)))
+    changes = snake_in(body)
+    if "tax_exemption" in changes:
+        changes["tax_exemption"] = read_exemption(changes["tax_exemption"])
+    return cart_out(carts.update_cart(uow, id_, changes))
 
 
 def add_item(uow: UnitOfWork, id_: str, body: Json) -> Json:

@@ -6,6 +6,7 @@ from handlers.wire import Json, Reply, totals_out
 from penstock.calculation import Calculation, Goods
 from penstock.caller import Caller
 from penstock.clock import rfc3339
+from penstock.exemption import read_exemption
 from penstock.explanation import explain
 from penstock.flows.calculate_cart import Wanted
 from penstock.flows.replace_list import tag_of
@@ -124,6 +125,7 @@ def wanted_in(body: Json, caller: Caller) -> Wanted:
         kind=kind,
         is_kept=body.get("persist", kind == "checkout_final"),
         selected_id=body.get("selectedShippingMethodId"),
+        exemption={"tax_exemption": read_exemption(body["taxExemption"])} if "taxExemption" in body else {},
         addresses={snake: body[name] for name, snake in names.items() if body.get(name)},
         principal_id=caller.principal_id,
     )

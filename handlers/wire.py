@@ -7,6 +7,7 @@ from typing import Any
 from penstock.cart import Cart, LineItem, ShippingSelection, TaxLine
 from penstock.clock import rfc3339
 from penstock.discount import AppliedDiscount
+from penstock.exemption import Exemption
 from penstock.flows.complete_session import Completed
 from penstock.flows.take_step import Followed
 from penstock.follow_up import transaction_of
@@ -124,6 +125,10 @@ def _calculated_out(calculated: Calculated | None) -> Json | None:
     return {"snapshotId": calculated.snapshot_id, "isFinal": calculated.is_final} if calculated else None
 
 
+def exemption_out(exemption: Exemption | None) -> Json | None:
+    return exemption.kept() if exemption else None
+
+
 def cart_out(cart: Cart) -> Json:
     return {
         "id": cart.id,
@@ -141,6 +146,7 @@ def cart_out(cart: Cart) -> Json:
         "calculation": _calculated_out(cart.calculated),
         "shippingAddress": cart.shipping_address,
         "billingAddress": cart.billing_address,
+        "taxExemption": exemption_out(cart.tax_exemption),
         "notes": cart.notes,
         "metadata": cart.metadata,
         "orderId": cart.order_id,
@@ -195,6 +201,7 @@ def order_out(order: Order) -> Json:
         "taxLines": [tax_line_out(tax) for tax in order.tax_lines],
         "shippingAddress": order.shipping_address,
         "billingAddress": order.billing_address,
+        "taxExemption": exemption_out(order.tax_exemption),
     }
 
 

@@ -1,9 +1,10 @@
 """A calculation of shipping and tax: what it is made from, what came of it, and what is missing for a final one."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final, Literal
 
+from penstock.exemption import Exemption
 from penstock.places import Locality, place_of
 from penstock.rate_tables import rates_for
 from penstock.shipping_tax import Config, TaxRate
@@ -70,6 +71,8 @@ class Basket:
     own_shipping: Offer | None = None
     own_taxes: Sequence[GivenTax] = ()
     is_own_tax_included: bool = False
+    exemption: Exemption | None = None
+    """Why the buyer pays no tax, where that may count."""
 
     @property
     def lines(self) -> list[Line]:
@@ -235,6 +238,10 @@ def tax_builtin(basket: Basket, config: Config, shipped: Shipped) -> Taxed:
     basis, place = tax_place(basket, config, shipped.selected)
     if place is None:
         return untaxed(basket, shipped, source=BUILTIN, prompts=[address_prompt(basis)])
+    if basket.exemption is not None:
+        found = untaxed(basket, shipped, source=BUILTIN)
+        reasons = {part.id: basket.exemption.reason for part in found.breakdown.parts}
+        return replace(found, is_known=True, basis=basis, place=place, reasons=reasons)
     category = shipped.selected.tax_category if shipped.selected else None
     chosen = {each.line.id: rates_for(config.tax.rates, place, each.category) for each in basket.goods}
     chosen[SHIPPING] = rates_for(config.tax.rates, place, category, is_shipping=True) if shipped.amount else []

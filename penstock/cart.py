@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
-from enum import StrEnum
-from typing import Any, Final
+from typing import Any
 
 from penstock.caller import Scope
+from penstock.cart_life import ABANDON, FIRST_LOOK, IDLE, LIFETIME, CartStatus
 from penstock.cart_lines import (
     LineItem,
     ShippingSelection,
@@ -20,6 +20,7 @@ from penstock.charges import Charges
 from penstock.discount import AppliedDiscount, best_of
 from penstock.errors import CartNotOpen, CartNotReady, Fault, NotFound, ValidationError
 from penstock.events import Recorded
+from penstock.exemption import Exemption
 from penstock.money import MAX_AMOUNT
 from penstock.places import same_place
 from penstock.snapshot import Calculated
@@ -33,27 +34,6 @@ __all__ = [
 Address = Mapping[str, str]
 MAX_LINES = 500
 """How many lines a cart may hold."""
-
-ABANDON: Final = "abandon_cart"
-"""The kind of the due row that every cart has which may still be abandoned."""
-
-FIRST_LOOK: Final = timedelta(minutes=15)
-"""When a new cart is looked at first: after the shortest time that an application may choose."""
-
-IDLE: Final = timedelta(days=1)
-"""After how long without a change a cart is abandoned where the application says nothing else."""
-
-LIFETIME: Final = timedelta(days=30)
-"""After how long without a change a cart expires, whatever the application says (semantics 1.3)."""
-
-
-class CartStatus(StrEnum):
-    """Where a cart stands (semantics 1.3)."""
-
-    OPEN = "open"
-    CHECKOUT = "checkout"
-    CONVERTED = "converted"
-    ABANDONED = "abandoned"
 
 
 @dataclass(slots=True, kw_only=True)
@@ -70,6 +50,8 @@ class Cart(Recorded):
     customer_email: str | None = None
     shipping_address: Address | None = None
     billing_address: Address | None = None
+    tax_exemption: Exemption | None = None
+    """Why the buyer pays no tax, by the merchant's word; it counts where the configuration allows it."""
     notes: str | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
     items: list[LineItem] = field(default_factory=list)
@@ -167,7 +149,7 @@ class Cart(Recorded):
         self._tell("cart.item_removed", itemId=item_id)
 
     def update(self, changes: Mapping[str, Any], now: datetime) -> None:
-        """Change the buyer's fields: customer, e-mail, addresses, notes, metadata."""
+        """Change the buyer's fields: customer, e-mail, addresses, tax exemption, notes, metadata."""
         self._open(now)
         self._move(changes)
         for name, value in changes.items():
@@ -341,8 +323,10 @@ class Cart(Recorded):
         self.status, self.updated_at = CartStatus.OPEN, now
 
     def _move(self, changes: Mapping[str, Any]) -> None:
-        """Give up a final calculation where an address that decided about it becomes another place."""
+        """Give up a final calculation where an address that decided about it becomes another place, or the buyer exempt."""
         watched = self.calculated.watched if self.calculated else ()
+        if changes.get("tax_exemption", self.tax_exemption) != self.tax_exemption:
+            self._unlock()
         if any(name in changes and not same_place(getattr(self, name), changes[name]) for name in watched):
             self._unlock()
 

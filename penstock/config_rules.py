@@ -129,6 +129,7 @@ def canonical_config(body: Mapping[str, Any]) -> dict[str, Any]:
             "roundingLevel": "line",
             "roundingMode": "half_up",
             "shippingTaxedBy": "rates",
+            "exemptionsAllowed": False,
             "rates": [],
             **tax,
         },

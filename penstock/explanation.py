@@ -8,7 +8,7 @@ from typing import Any, Final
 
 from penstock.calculation import Calculation, Discounted, Goods
 from penstock.places import Locality
-from penstock.shipping_tax import TaxRate
+from penstock.shipping_tax import CALCULATING, TaxRate
 from penstock.totals import Part, TaxPart
 
 _PLACES: Final = Decimal("0.000001")
@@ -23,6 +23,7 @@ def explain(calculation: Calculation) -> dict[str, Any]:
     return {
         "configVersion": config.version or None,
         "taxBasis": calculation.taxed.basis,
+        "taxExemption": _exemption(calculation),
         "taxPlace": _place(calculation.taxed.place),
         "rounding": {"mode": f"half_{config.tax.ties}", "level": config.tax.rounding},
         "lines": [
@@ -36,6 +37,13 @@ def explain(calculation: Calculation) -> dict[str, Any]:
         "shipping": _shipping(calculation, priced.shipping, rules),
         "sum": _sum(calculation),
     }
+
+
+def _exemption(calculation: Calculation) -> dict[str, Any] | None:
+    """Return why nothing is taxed, where an exemption is what decided."""
+    exemption, tax = calculation.basket.exemption, calculation.config.tax
+    counts = tax.are_exemptions_allowed and tax.mode in CALCULATING
+    return exemption.kept() if exemption is not None and counts else None
 
 
 def _sum(calculation: Calculation) -> str:
@@ -76,6 +84,7 @@ def _shipping(calculation: Calculation, part: Part, rules: Mapping[str, TaxRate]
         "taxes": [_tax(tax, rules) for tax in part.taxes],
         "taxIncluded": part.is_included,
         "total": part.total,
+        "untaxedBecause": calculation.taxed.reasons.get(part.id),
     }
 
 

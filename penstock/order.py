@@ -10,6 +10,7 @@ from penstock.caller import Scope
 from penstock.cart import Address, Cart, LineItem, ShippingSelection, TaxLine
 from penstock.discount import AppliedDiscount
 from penstock.events import Recorded
+from penstock.exemption import Exemption
 from penstock.payment import Payment, PaymentStatus
 from penstock.totals import Part, Totals
 
@@ -74,6 +75,7 @@ class Order(Recorded):
     tax_lines: list[TaxLine] = field(default_factory=list)
     shipping_address: Address | None = None
     billing_address: Address | None = None
+    tax_exemption: Exemption | None = None
     metadata: Mapping[str, Any] = field(default_factory=dict)
 
     def take_snapshot(self, cart: Cart, now: datetime) -> None:
@@ -84,6 +86,7 @@ class Order(Recorded):
         self.applied, self.applied_amount = (cart.applied if cart.applied_amount else None), cart.applied_amount
         self.discount_code = self.applied.code if self.applied else None
         self.shipping_address, self.billing_address = cart.shipping_address, cart.billing_address
+        self.tax_exemption = cart.tax_exemption
         self.customer_id = cart.customer_id
         self.customer_email = cart.customer_email or self.customer_email
         self.updated_at = now

@@ -119,7 +119,11 @@ def tax_outside(basket: Basket, config: Config, shipped: Shipped, outside: Outsi
     )
     if isinstance(answer, SourceFailure):
         return _unanswered(basket, shipped, answer, basis)
-    return replace(_answered(basket, config, shipped, answer), basis=basis, place=place)
+    taxed = replace(_answered(basket, config, shipped, answer), basis=basis, place=place)
+    if basket.exemption is not None and any(part.tax for part in taxed.breakdown.parts):
+        message = "The tax engine was told of the exemption, and taxes this buyer all the same."
+        return replace(taxed, warnings=[Note(code="exemption_not_applied", message=message, source=answer.source)])
+    return taxed
 
 
 def _request(basket: Basket, config: Config, shipped: Shipped, outside: Outside, destination: Place) -> TaxRequest:
@@ -138,6 +142,7 @@ def _request(basket: Basket, config: Config, shipped: Shipped, outside: Outside,
         origin=told_place(config.origin_address),
         shipping=shipped.amount,
         is_included=config.tax.are_prices_gross,
+        exemption=basket.exemption,
     )
 
 

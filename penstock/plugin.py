@@ -1,6 +1,7 @@
 """Everything that a plugin's author needs, in one import."""
 
 from penstock.connector import BadCredentials, Capabilities, Context, NotSent, PaymentConnector, PaymentMethod
+from penstock.exemption import Exemption
 from penstock.hooks import Event, Identity, IdentityVerifier, InvalidToken, NotMine, hookimpl
 from penstock.mail import Mail, MailRefused, MailSender
 from penstock.money import Money
@@ -61,6 +62,7 @@ __all__ = [
     "Detail",
     "Done",
     "Event",
+    "Exemption",
     "FollowUp",
     "FollowUpRequest",
     "Forged",

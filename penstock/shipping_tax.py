@@ -10,7 +10,8 @@ from typing import Any, Final, Literal
 
 from penstock.places import Locality, place_of, state_code
 from penstock.postal import PostalPattern, read_pattern
-from penstock.totals import Rate, Rounding, Ties
+from penstock.rounding import Ties
+from penstock.totals import Rate, Rounding
 
 Mode = Literal["builtin", "plugin", "byo", "off"]
 Basis = Literal["shipping", "billing", "origin"]
@@ -106,6 +107,7 @@ class Taxing:
     rates: tuple[TaxRate, ...] = ()
     is_shipping_as_goods: bool = False
     """Whether shipping is taxed in the mixture of the goods that it carries, rather than by rates that say so."""
+    are_exemptions_allowed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -174,6 +176,7 @@ def read_config(body: Mapping[str, Any], version: int = 0) -> Config:
             ties="even" if tax.get("roundingMode") == "half_even" else "up",
             connection_id=tax.get("connectionId"),
             rates=tuple(map(_tax_rate, tax.get("rates", ()))),
+            are_exemptions_allowed=tax.get("exemptionsAllowed", False),
             is_shipping_as_goods=tax.get("shippingTaxedBy") == "goods",
         ),
         origin=place_of(body.get("origin")),

@@ -12,6 +12,7 @@ from datetime import date
 from typing import ClassVar, Final
 
 from penstock.connector import Provider
+from penstock.exemption import Exemption
 from penstock.money import MAX_AMOUNT
 from penstock.outcome import BrokenPromise
 from penstock.place import Detail, Place
@@ -31,7 +32,8 @@ class TaxClaims:
     """What an engine can do. None for ``countries`` (of the destination) or ``currencies`` means every one.
 
     ``needs`` is what of the destination it cannot do without; ``needs_origin`` that it has to know where goods are
-    sent from. ``inclusive`` and ``exclusive`` say which prices it understands. ``verify`` claims `verify_account`.
+    sent from. ``inclusive`` and ``exclusive`` say which prices it understands. ``exemptions`` says that it wants to judge a
+    buyer's exemption itself; an engine without it is not asked about an exempt buyer. ``verify`` claims `verify_account`.
     """
 
     countries: frozenset[str] | None
@@ -41,6 +43,7 @@ class TaxClaims:
     needs_origin: bool = False
     inclusive: bool = True
     exclusive: bool = True
+    exemptions: bool = False
     verify: bool = False
 
 
@@ -59,7 +62,8 @@ class TaxRequest:
     """A cart to be taxed on a day. Amounts are minor units of ``currency``; ``shipping`` is the price of shipping.
 
     ``is_included`` says that the prices contain the tax. ``destination`` is where the tax is due, by the merchant's
-    choice of shipping or billing address; ``origin`` is where goods are sent from.
+    choice of shipping or billing address; ``origin`` is where goods are sent from. ``exemption`` is why the merchant says
+    that this buyer pays no tax; only engines that claim ``exemptions`` are ever given one.
     """
 
     currency: str
@@ -69,6 +73,7 @@ class TaxRequest:
     origin: Place | None = None
     shipping: int = 0
     is_included: bool = False
+    exemption: Exemption | None = None
 
     @property
     def amounts(self) -> dict[str, int]:
@@ -135,6 +140,11 @@ class TaxEngine(Provider):
     @abstractmethod
     def calculate(self, request: TaxRequest) -> TaxAnswer:
         """Return rates or amounts for every part, or `Refused`. Raise for everything else: there is no answer then."""
+
+
+def exempted(request: TaxRequest, exemption: Exemption) -> RatesFound:
+    """Return that nothing is taxed, with the exemption as every part's reason."""
+    return RatesFound(tuple(PartRates(part_id=part, reason=exemption.reason) for part in request.amounts))
 
 
 def check_taxes(answer: object, request: TaxRequest) -> TaxAnswer:

@@ -10,17 +10,15 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
-from math import floor
 from typing import Final, Literal
 
+from penstock.rounding import Exact, Ties, allocate, half_even, to_unit
+
 MILLION: Final = 1_000_000
-_HALF: Final = Fraction(1, 2)
 SHIPPING: Final = "shipping"
 """The id of the part that shipping is. No line has it: their ids are UUIDs."""
 
 Rounding = Literal["line", "invoice"]
-Ties = Literal["even", "up"]
-"""Where half a minor unit goes. Tax authorities round it up, as a rule; bankers to the even unit."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,8 +52,6 @@ class FixedAmount:
 
 
 Reduction = Percentage | FixedAmount
-Exact = int | Fraction
-"""A sum in minor units before it is rounded."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -236,30 +232,6 @@ def with_given_taxes(
     """Calculate a cart whose taxes came from elsewhere. Raises ValueError as above, or for a tax on no part of it."""
     priced = _discounted(_checked(lines, shipping), reduction)
     return _assembled(priced, shipping, _given(given, priced, shipping), is_included=is_included)
-
-
-def allocate(amount: int, weights: Mapping[str, int]) -> dict[str, int]:
-    """Share an amount by weight and largest remainder, equal remainders by id. The parts sum to the amount.
-
-    No part exceeds its weight while the amount does not exceed their sum.
-    """
-    whole = sum(weights.values())
-    if whole == 0:
-        return dict.fromkeys(weights, 0)
-    shares = {key: divmod(amount * weight, whole) for key, weight in weights.items()}
-    rest = amount - sum(floor for floor, _ in shares.values())
-    first = set(sorted(shares, key=lambda key: (-shares[key][1], key))[:rest])
-    return {key: floor + (key in first) for key, (floor, _) in shares.items()}
-
-
-def half_even(exact: Exact) -> int:
-    """Round to a whole minor unit, halves to the even one."""
-    return round(exact)
-
-
-def to_unit(exact: Exact, ties: Ties) -> int:
-    """Round to a whole minor unit, halves as it is said."""
-    return half_even(exact) if ties == "even" else floor(exact + _HALF)
 
 
 def reduction_of(reduction: Reduction | None, eligible: int) -> int:

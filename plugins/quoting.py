@@ -18,7 +18,7 @@ from penstock.place import Detail
 from penstock.quoting import FailureKind, GatheredRates, OfferedRate, SourceFailure, SourceNote, TaxFound
 from penstock.rate_source import RateAnswer, RateClaims, RateRequest, check_rates
 from penstock.source import Refused
-from penstock.tax_engine import TaxAnswer, TaxClaims, TaxRequest, check_taxes
+from penstock.tax_engine import TaxAnswer, TaxClaims, TaxRequest, check_taxes, exempted
 from penstock.verdict import Connection
 from plugins.answers import Answers, Key, Numbered, key_of
 from plugins.guard import Call, Crowded, DeadlinePassed, Guard, Running
@@ -128,6 +128,8 @@ class Quoting:
             return engine
         for unfit in _unfit_tax(engine.capabilities, request):
             return _failure(connection, *unfit)
+        if request.exemption is not None and not engine.capabilities.exemptions:
+            return exempted(request, request.exemption), False
         return self._begin(
             connection,
             engine,

@@ -10,6 +10,7 @@ import sqlalchemy as sa
 from penstock.caller import Scope
 from penstock.cart import ABANDON, FIRST_LOOK, Cart, CartStatus, LineItem, ShippingSelection, TaxLine
 from penstock.discount import Discount, applied_of
+from penstock.exemption import read_exemption
 from penstock.ports import Abandoned, Page
 from penstock.snapshot import Calculated
 from penstock.totals import Totals
@@ -212,6 +213,7 @@ def _to_row(cart: Cart) -> dict[str, Any]:
         "applied_discount": cart.applied.kept() if cart.applied else None,
         "applied_amount": cart.applied_amount,
         "redemption_id": cart.redemption_id,
+        "tax_exemption": cart.tax_exemption.kept() if cart.tax_exemption else None,
     }
 
 
@@ -240,6 +242,7 @@ def _from_row(row: Any, items: Sequence[Any], scope: Scope) -> Cart:
         recovery_emailed_at=row.recovery_emailed_at,
         applied=applied_of(row.applied_discount),
         redemption_id=row.redemption_id,
+        tax_exemption=read_exemption(row.tax_exemption),
         calculated=None if row.calculated is None else Calculated(**row.calculated),
         sequence=row.sequence,
     )

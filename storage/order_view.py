@@ -35,6 +35,7 @@ def shown(connection: ScopedConnection, order_id: str) -> Mapping[str, Any] | No
         "taxLines": _tax_lines(row.tax_lines),
         "shippingAddress": row.shipping_address,
         "billingAddress": row.billing_address,
+        "taxExemption": row.tax_exemption,
     }
 
 

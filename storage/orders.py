@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from penstock.caller import Scope
 from penstock.discount import applied_of
+from penstock.exemption import read_exemption
 from penstock.order import Order, OrderLine, OrderStatus
 from penstock.payment import PaymentStatus
 from penstock.ports import Page
@@ -140,6 +141,7 @@ def _to_row(order: Order) -> dict[str, Any]:
         "updated_at": order.updated_at,
         "applied_discount": order.applied.kept() if order.applied else None,
         "applied_amount": order.applied_amount,
+        "tax_exemption": order.tax_exemption.kept() if order.tax_exemption else None,
     }
 
 
@@ -170,6 +172,7 @@ def _from_row(row: Any, lines: Sequence[Any], scope: Scope) -> Order:
         metadata=row.metadata,
         applied=applied_of(row.applied_discount),
         applied_amount=row.applied_amount,
+        tax_exemption=read_exemption(row.tax_exemption),
         sequence=row.sequence,
     )
 
@@ -191,6 +194,7 @@ _NOT_LISTED = (
     "sequence",
     "applied_discount",
     "applied_amount",
+    "tax_exemption",
 )
 _LISTING = Listing(
     orders,

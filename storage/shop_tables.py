@@ -41,6 +41,7 @@ carts = tenant_table(
     later("applied_amount", Amount(), "0"),
     optional("redemption_id", UuidText()),
     optional("calculated", JsonText()),
+    optional("tax_exemption", JsonText()),
     newest_first("ix_carts_newest"),
 )
 for _name, _column in (("ix_carts_abandoned", carts.c.abandoned_at), ("ix_carts_emailed", carts.c.recovery_emailed_at)):
@@ -134,6 +135,7 @@ orders = tenant_table(
     at("updated_at"),
     optional("applied_discount", JsonText()),
     later("applied_amount", Amount(), "0"),
+    optional("tax_exemption", JsonText()),
     UniqueConstraint("environment_id", "application_id", "number"),
     newest_first("ix_orders_newest"),
     newest_first("ix_orders_status", "status"),

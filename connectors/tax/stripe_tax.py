@@ -38,6 +38,7 @@ _CALCULATION: Final = re.compile(r"taxcalc_\w+")
 _CODES: Final = re.compile(r"([^=]{1,60})=(txcd_\d{8})")
 _ADDRESS: Final = frozenset({"customer_tax_location_invalid", "shipping_address_invalid", "postal_code_invalid"})
 _REFUSED: Final = frozenset({HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN})
+_OVERRIDES: Final = {"exempt": "customer_exempt", "reverse_charge": "reverse_charge"}
 _NOTHING: Final = "nothing_to_tax"
 """The reason of a part that costs nothing: Stripe takes no such line."""
 
@@ -47,7 +48,7 @@ class StripeTax(TaxEngine):
 
     name = "stripe_tax"
     display_name = "Stripe Tax"
-    capabilities = TaxClaims(countries=None, currencies=CURRENCIES, verify=True)
+    capabilities = TaxClaims(countries=None, currencies=CURRENCIES, exemptions=True, verify=True)
     settings_schema: ClassVar[Mapping[str, Any]] = {
         "type": "object",
         "required": ["secret_key"],
@@ -119,6 +120,8 @@ class StripeTax(TaxEngine):
             "expand[0]": "line_items.data.tax_breakdown",
             "expand[1]": "shipping_cost.tax_breakdown",
         }
+        if request.exemption is not None:
+            form["customer_details[taxability_override]"] = _OVERRIDES[request.exemption.reason]
         place = request.destination
         for detail in ("country", "state", "postal_code", "city", "line1", "line2"):
             if value := getattr(place, detail):

@@ -4,13 +4,14 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, ClassVar
+from typing import Any, ClassVar, get_args
 
 import httpx
 import pytest
 
 from penstock.conformance.provider import NOON, Answer, Heard, owed
 from penstock.conformance.sources import ANSWERED, NOTHING, SourcePromises, over_the_wire, told_to
+from penstock.exemption import Exemption, ExemptionReason
 from penstock.money import Money
 from penstock.tax_engine import RatesFound, TaxClaims, TaxEngine, TaxesCalculated, TaxRequest, check_taxes
 from penstock.totals import SHIPPING, Breakdown, Line, compute_totals, with_given_taxes
@@ -78,6 +79,9 @@ class TaxEngineContract(SourcePromises):
             assert not claimed or any(request.is_included is is_included for request in asked), (
                 f"it claims to understand prices {kind} tax, and no case has them"
             )
+        assert not claims.exemptions or any(request.exemption for request in asked), (
+            "it claims to judge exemptions, and no case has an exempt buyer"
+        )
 
     def test_every_tax_is_told_exactly(self) -> None:
         for case in self.cases:
@@ -149,6 +153,16 @@ class TaxEngineContract(SourcePromises):
         request, answer = self.good()
         told = [self._told(answer, replace(request, is_included=is_included)) for is_included in (True, False)]
         assert told[0] != told[1], "it does not pass is_included on"
+
+    @over_the_wire
+    def test_an_exemption_reaches_the_provider(self) -> None:
+        if not self.provider.capabilities.exemptions:
+            pytest.skip("it is not asked about exempt buyers")
+        request, answer = self.good()
+        reasons: tuple[ExemptionReason, ...] = get_args(ExemptionReason)
+        exemptions = [None, *(Exemption(reason=reason) for reason in reasons)]
+        told = [self._told(answer, replace(request, exemption=each)) for each in exemptions]
+        assert len(set(told)) == len(told), "it does not pass the exemption and its reason on"
 
     def test_shipping_is_answered_for_where_it_costs_something(self) -> None:
         for case in self.cases:

@@ -76,6 +76,14 @@ def _shipped(basket: Basket, config: Config, outside: Outside | None) -> Shipped
 
 
 def _taxed(basket: Basket, config: Config, shipped: Shipped, outside: Outside | None) -> Taxed:
+    if basket.exemption is None or config.tax.are_exemptions_allowed or config.tax.mode not in CALCULATING:
+        return _taxed_by_mode(basket, config, shipped, outside)
+    taxed = _taxed_by_mode(replace(basket, exemption=None), config, shipped, outside)
+    message = "The configuration allows no exemptions, so this buyer is taxed like any other."
+    return replace(taxed, warnings=[*taxed.warnings, Note(code="exemption_not_allowed", message=message)])
+
+
+def _taxed_by_mode(basket: Basket, config: Config, shipped: Shipped, outside: Outside | None) -> Taxed:
     if config.tax.mode == "builtin":
         return tax_builtin(basket, config, shipped)
     if config.tax.mode != "plugin" or outside is None:

@@ -1,7 +1,7 @@
 """Calculate shipping and tax of a cart, and lock what came of it if that is asked for."""
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from penstock.calculation import BY_HAND, Basket, Calculation, Discounted, Goods, Kind, tax_place
@@ -9,6 +9,7 @@ from penstock.cart import Cart, CartStatus, LineItem, ShippingSelection, TaxLine
 from penstock.checks import check_address, require
 from penstock.discount import AppliedDiscount
 from penstock.errors import CartNotReady
+from penstock.exemption import Exemption
 from penstock.flows.calculate_basket import calculate_basket, outside_of
 from penstock.flows.change_cart import locked_cart
 from penstock.ids import new_id
@@ -32,12 +33,13 @@ Render = Callable[[Calculation, str | None], dict[str, Any]]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wanted:
-    """What is asked for. ``addresses`` holds the cart's fields that are to be set first, by their names there."""
+    """What is asked for. ``addresses`` and ``exemption`` hold the cart's fields that are to be set first, by their names."""
 
     kind: Kind
     is_kept: bool
     selected_id: str | None
     addresses: Mapping[str, Any]
+    exemption: Mapping[str, Exemption | None] = field(default_factory=dict)
     principal_id: str | None = None
 
 
@@ -82,6 +84,7 @@ def basket_of(cart: Cart, selected_id: str | None) -> Basket:
         selected_id=selected_id or (own.method_id if own else None),
         own_shipping=_own_offer(own) if own else None,
         own_taxes=charges.taxes,
+        exemption=cart.tax_exemption,
         is_own_tax_included=charges.is_tax_included,
     )
 
@@ -137,7 +140,8 @@ def check_addresses(addresses: Mapping[str, Any]) -> None:
 
 
 def _take_addresses(uow: UnitOfWork, cart: Cart, wanted: Wanted) -> None:
-    changed = {name: value for name, value in wanted.addresses.items() if value != getattr(cart, name)}
+    given = {**wanted.addresses, **wanted.exemption}
+    changed = {name: value for name, value in given.items() if value != getattr(cart, name)}
     if changed:
         cart.update(changed, uow.now)
         uow.carts.save(cart)

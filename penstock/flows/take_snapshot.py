@@ -13,10 +13,11 @@ from penstock.flows.calculate_cart import basket_of
 from penstock.flows.change_cart import locked_cart
 from penstock.ids import new_id
 from penstock.ports import UnitOfWork
+from penstock.rounding import allocate
 from penstock.shipping_tax import Config, Shipping, Taxing
 from penstock.snapshot import Calculated, Snapshot
 from penstock.tax_errors import ExternalSnapshotNotAllowed, StoreNotFound
-from penstock.totals import SHIPPING, GivenTax, Line, Rate, Totals, allocate
+from penstock.totals import SHIPPING, GivenTax, Line, Rate, Totals
 from penstock.zone_rates import Offer
 
 Render = Callable[[Calculation, str], dict[str, Any]]

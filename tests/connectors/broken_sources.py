@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 from typing import Any, ClassVar
 
@@ -12,6 +13,7 @@ from penstock.conformance import RateCase, RateSourceContract, TaxCase, TaxEngin
 from penstock.plugin import (
     SHIPPING,
     BadCredentials,
+    Exemption,
     Money,
     NotSent,
     Parcel,
@@ -264,7 +266,7 @@ def _refuse_unless_ok(response):
 class HonestTax(Wired, TaxEngine):
     name = "honest_tax"
     display_name = "Honest Tax"
-    capabilities = TaxClaims(None, frozenset({"EUR", "JPY"}))
+    capabilities = TaxClaims(None, frozenset({"EUR", "JPY"}), exemptions=True)
     settings_schema = SCHEMA
     verify_account = TaxEngine.verify_account
 
@@ -276,6 +278,7 @@ class HonestTax(Wired, TaxEngine):
         return {
             "to": [request.destination.country, request.destination.postal_code],
             "included": request.is_included,
+            "free": request.exemption and request.exemption.reason,
             "parts": [[part, Money(price, request.currency).major()] for part, price in request.amounts.items()],
         }
 
@@ -335,6 +338,7 @@ class TestHonestTaxes(TaxEngineContract):
             reply(200, taxed(part("1", "1100", ("JCT", 100_000, "100")))),
             {"1": 100},
         ),
+        TaxCase(replace(CART, exemption=Exemption(reason="exempt")), reply(200, PLAIN), {"1": 0, "2": 0, SHIPPING: 0}),
     )
     wire: ClassVar = {
         "incomplete": reply(200, taxed(*GOOD["parts"][1:])),
@@ -389,6 +393,10 @@ TestHundredthsOfYen = taxes_with(
 )
 TestForgetsInclusion = taxes_with(
     "TestForgetsInclusion", body=lambda self, request: HonestTax.body(self, request) | {"included": False}
+)
+TestForgetsExemptions = taxes_with(
+    "TestForgetsExemptions",
+    body=lambda self, request: HonestTax.body(self, request) | {"free": bool(request.exemption)},
 )
 TestForgetsTheCountry = taxes_with(
     "TestForgetsTheCountry", body=lambda self, request: HonestTax.body(self, request) | {"to": ["XX", "00000"]}

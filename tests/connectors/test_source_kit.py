@@ -42,6 +42,7 @@ CAUGHT = [
     ("TestMinorUnits", "test_every_amount_reaches_the_provider_exactly"),
     ("TestHundredthsOfYen", "test_every_tax_is_told_exactly"),
     ("TestForgetsInclusion", "test_prices_with_tax_are_told_from_prices_without"),
+    ("TestForgetsExemptions", "test_an_exemption_reaches_the_provider"),
     ("TestForgetsTheCountry", "test_the_place_reaches_the_provider"),
     ("TestNoReasons", "test_a_part_without_tax_is_told_with_its_reason"),
     ("TestForgetsShipping", "test_shipping_is_answered_for_where_it_costs_something"),

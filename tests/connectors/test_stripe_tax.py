@@ -13,6 +13,7 @@ from penstock.conformance import TaxCase, TaxEngineContract, reply
 from penstock.conformance.provider import CannedProvider, fresh, standing_clock
 from penstock.conformance.sources import ANSWERED
 from penstock.connector import Context
+from penstock.exemption import Exemption
 from penstock.money import Money
 from penstock.place import Place
 from penstock.tax_engine import TaxableLine, TaxRequest
@@ -96,6 +97,7 @@ def sent(amount, *taxes, behavior="exclusive"):
 
 
 FREE = breakdown(0, percent="0.0", reason="not_collecting")
+EXEMPT = breakdown(0, percent="0.0", reason="customer_exempt")
 FIRST = line(1, 1499, breakdown(93, percent="6.25"), breakdown(55, percent="3.625", level="county", name="San Mateo"))
 SECOND = line(2, 2000, breakdown(198))
 GOOD = calculation(FIRST, SECOND, shipping=sent(300, FREE))
@@ -118,6 +120,11 @@ class TestStripeTax(Held, TaxEngineContract):
                 200, calculation(line(1, 1100, breakdown(100, percent="10.0"), behavior="inclusive"), currency="jpy")
             ),
             {"1": 100},
+        ),
+        TaxCase(
+            replace(CART, exemption=Exemption(reason="exempt", reference="CA-77")),
+            reply(200, calculation(line(1, 1499, EXEMPT), line(2, 2000, EXEMPT), shipping=sent(300, EXEMPT))),
+            {"1": 0, "2": 0, SHIPPING: 0},
         ),
     )
     wire: ClassVar = {
@@ -144,7 +151,7 @@ def engine(*answers, settings=SETTINGS, environment="sandbox"):
 
 def test_both_directions_are_as_stripe_describes_them():
     made, _ = engine(*(case.answer for case in TestStripeTax.cases))
-    assert [made.calculate(case.request).ref for case in TestStripeTax.cases] == ["taxcalc_1", "taxcalc_1"]
+    assert [made.calculate(case.request).ref for case in TestStripeTax.cases] == ["taxcalc_1"] * 3
 
 
 @pytest.mark.parametrize(
@@ -162,6 +169,13 @@ def test_what_we_read_is_what_stripes_own_library_reads(official, ours):
     known = get_type_hints(official)
     assert set(ours) <= set(known)
     assert [name for name, value in ours.items() if value is None and type(None) not in get_args(known[name])] == []
+
+
+@pytest.mark.parametrize(("reason", "told"), [("exempt", "customer_exempt"), ("reverse_charge", "reverse_charge")])
+def test_stripe_is_told_why_a_buyer_pays_no_tax(reason, told):
+    made, canned = engine(reply(200, GOOD))
+    made.calculate(replace(CART, exemption=Exemption(reason=reason)))
+    assert nested(canned.sent[0].content)["customer_details"]["taxability_override"] == told
 
 
 def test_taxes_keep_where_they_are_due_and_at_which_rate():

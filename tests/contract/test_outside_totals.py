@@ -9,6 +9,7 @@ from starlette.testclient import TestClient
 import bootstrap
 from handlers.app import create_app
 from penstock.caller import Scope
+from penstock.exemption import Exemption
 from penstock.hooks import hookimpl
 from penstock.ids import new_id
 from penstock.money import Money
@@ -120,12 +121,13 @@ def connected(shop, cls):
 
 def configure(shop, **fields):
     sources = [shop.sources["post"], shop.sources["courier"]]
+    shop.tax = {**CONFIG["tax"], "mode": "plugin", "connectionId": shop.sources["office"]}
     publish(
         shop,
         {
             **CONFIG,
             "shipping": {**CONFIG["shipping"], "mode": "plugin", "connectionIds": sources},
-            "tax": {**CONFIG["tax"], "mode": "plugin", "connectionId": shop.sources["office"]},
+            "tax": shop.tax,
             **fields,
         },
     )
@@ -193,6 +195,24 @@ def test_a_buyer_is_told_that_it_failed_and_not_whose_source_it_was(store, monke
     monkeypatch.setattr(Office, "script", staticmethod(amounts))
     found = made(store.post(path, chosen, key=None))
     assert (found["status"], found["totals"]["total"]) == ("final", 2500 + 490 + 598)
+
+
+def test_an_engine_that_does_not_judge_exemptions_is_not_asked_about_an_exempt_buyer(store, monkeypatch):
+    configure(store, tax={**store.tax, "exemptionsAllowed": True})
+    monkeypatch.setattr(Office, "script", staticmethod(down))
+    found = made(final(store, f"{store.sources['post']}:slow", taxExemption={"reason": "exempt"}))
+    assert (found["status"], found["totals"]["taxTotal"], found["tax"]["source"]) == ("final", 0, "office")
+    assert found["explanation"]["lines"][0]["untaxedBecause"] == "exempt"
+
+
+def test_an_engine_that_judges_exemptions_is_told_and_its_answer_counts(store, monkeypatch):
+    configure(store, tax={**store.tax, "exemptionsAllowed": True})
+    told = []
+    monkeypatch.setattr(Office, "capabilities", TaxClaims(None, exemptions=True))
+    monkeypatch.setattr(Office, "script", staticmethod(lambda asked: told.append(asked.exemption) or amounts(asked)))
+    found = made(final(store, f"{store.sources['post']}:slow", taxExemption={"reason": "reverse_charge"}))
+    assert told == [Exemption(reason="reverse_charge")]
+    assert (found["totals"]["taxTotal"], codes(found["warnings"])) == (598, ["exemption_not_applied"])
 
 
 def test_failing_tax_warns_in_an_estimate_and_fails_a_final_calculation(store, monkeypatch):

@@ -8,6 +8,7 @@ import pytest
 
 from penstock.cart import CartStatus, ShippingSelection, TaxLine
 from penstock.errors import InvalidCursor
+from penstock.exemption import Exemption
 from penstock.ids import new_id
 from penstock.ledger import capture_posting
 from penstock.money import Money
@@ -39,6 +40,7 @@ def full_cart():
     cart.update(
         {"customer_id": new_id(), "customer_email": "a@b.example", "notes": "n", "metadata": {"a": 1}}, make.NOW
     )
+    cart.update({"tax_exemption": Exemption(reason="exempt", reference="7")}, make.NOW)
     cart.update({"shipping_address": ADDRESS, "billing_address": {**ADDRESS, "company": "ACME"}}, make.NOW)
     chosen = ShippingSelection(
         method_id="std", display_name="Standard", rate_amount=500, currency="USD", estimated_delivery_days=3

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from penstock.rounding import allocate, half_even
 from penstock.totals import (
     SHIPPING,
     Breakdown,
@@ -15,9 +16,7 @@ from penstock.totals import (
     Percentage,
     Rate,
     TaxRules,
-    allocate,
     compute_totals,
-    half_even,
     with_given_taxes,
 )
 
