@@ -158,6 +158,7 @@ def cart_out(cart_id: str, scope: Sequence[str], row: Sequence[Any], items: Sequ
         "calculation": None,
         "shippingAddress": json_of(row[IN_CART["shipping_address"]]),
         "billingAddress": json_of(row[IN_CART["billing_address"]]),
+        "taxExemption": json_of(row[IN_CART["tax_exemption"]]),
         "notes": row[IN_CART["notes"]],
         "metadata": json_of(row[IN_CART["metadata"]]),
         "orderId": row[IN_CART["order_id"]],
@@ -242,6 +243,7 @@ def get_order(request: Request) -> tuple[int, Any]:
         "taxLines": json_of(whole[IN_ORDER["tax_lines"]]),
         "shippingAddress": json_of(whole[IN_ORDER["shipping_address"]]),
         "billingAddress": json_of(whole[IN_ORDER["billing_address"]]),
+        "taxExemption": json_of(whole[IN_ORDER["tax_exemption"]]),
     }
 
 
@@ -321,7 +323,7 @@ def create_cart(request: Request) -> tuple[int, Any]:
     now, cart_id, key = stored(moment), new_id(), request.headers.get("idempotency-key")
     off = False if not IS_SQLITE else 0
     row = ["open", body["currency"], None, None, None, None, None, text_of(body["metadata"]), None, "[]"]
-    row += [0, 0, 0, 0, 0, None, off, None, 1, now, now, None]
+    row += [0, 0, 0, 0, 0, None, off, None, 1, now, now, None, None]
     with DATABASE.writing() as block:
         at = cursor(block)
         if key is not None:

@@ -30,6 +30,7 @@ CART = [
     "created_at",
     "updated_at",
     "calculated",
+    "tax_exemption",
 ]
 ITEM = [
     "id",
@@ -71,6 +72,7 @@ ORDER = [
     "tax_lines",
     "shipping_address",
     "billing_address",
+    "tax_exemption",
     "created_at",
     "updated_at",
 ]

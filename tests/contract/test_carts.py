@@ -75,7 +75,11 @@ def test_a_full_cart_reads_back_as_it_was_answered_with_and_without_what_rules_m
     cart = shop.ready_cart(customerId=new_id(), metadata={"po": {"number": 7, "é": [True, None]}})["id"]
     shop.item(cart, type="service", taxAmount=99, discountAmount=250, quantity=3, metadata={"engraving": "Ada"})
     shop.item(cart, requiresShipping=False, taxCategory="books", weightGrams=120, referenceId="sku-1", description="D")
-    answered = made(shop.patch(f"/carts/{cart}", {"billingAddress": ADDRESS, "notes": "Ring twice"}))
+    answered = made(
+        shop.patch(
+            f"/carts/{cart}", {"billingAddress": ADDRESS, "notes": "Ring twice", "taxExemption": {"reason": "exempt"}}
+        )
+    )
     assert shop.read_cart(cart) == answered
     assert [line["requiresShipping"] for line in answered["lineItems"]] == [True, True, False, False]
     line = answered["lineItems"][2]
