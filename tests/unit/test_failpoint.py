@@ -1,7 +1,7 @@
 """Failpoints do nothing unless a test asked for them, and then exactly what was asked."""
 
-import ast
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -12,6 +12,7 @@ import pytest
 from penstock import failpoint
 
 ROOT = Path(__file__).resolve().parents[2]
+CALL = re.compile(r"\bfailpoint\(\s*\"([^\"]+)\"")
 ROOMS = ("penstock", "handlers", "storage", "plugins", "connectors", "jobs", "pages")
 
 
@@ -22,13 +23,12 @@ def run(code: str, **environ: str) -> subprocess.CompletedProcess[str]:
 
 
 def called_names() -> set[str]:
-    names = set()
-    for room in ROOMS:
-        for path in (ROOT / room).rglob("*.py"):
-            for node in ast.walk(ast.parse(path.read_text())):
-                if isinstance(node, ast.Call) and getattr(node.func, "id", "") == "failpoint":
-                    names.add(ast.literal_eval(node.args[0]))
-    return names
+    return {
+        name
+        for room in ROOMS
+        for path in (ROOT / room).rglob("*.py")
+        for name in CALL.findall(path.read_text(encoding="utf-8"))
+    }
 
 
 def test_a_place_does_nothing_in_a_process_that_was_not_started_for_it():
