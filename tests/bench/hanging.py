@@ -1,7 +1,8 @@
 """Part f: what others lose while one provider hangs. ``python -m tests.bench.hanging``
 
 One server, two shops. One shop's provider answers at once; its payments are counted. The other shop's provider takes
-each request and is silent. The breaker only watches, or it would end this in seconds.
+each request and is silent. The breaker only watches, or it would end this in seconds. The share is the median of the
+rounds' own shares, each of two runs that follow one another: on a machine that others use, no two rounds are alike.
 """
 
 import argparse
@@ -9,7 +10,7 @@ import json
 import statistics
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 
@@ -70,6 +71,15 @@ def measure(database: str, seconds: float, rounds: int) -> list[tuple[str, Measu
     return found
 
 
+def _figures(runs: Sequence[Measured]) -> tuple[list[float], list[float], list[float]]:
+    """Return payments a second, their 95th percentile in ms, and the processor time of each in µs."""
+    return (
+        [run.result.per_second for run in runs],
+        [run.result.p95 for run in runs],
+        [run.cpu_us for run in runs],
+    )
+
+
 def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(prog="python -m tests.bench.hanging", description=__doc__)
@@ -82,14 +92,11 @@ def main() -> None:
     )
     for database in chosen.databases.split(","):
         found = measure(database, chosen.seconds, chosen.rounds)
-        row = []
-        for kind in ("alone", "beside"):
-            runs = [run for name, run in found if name == kind]
-            rates = [run.result.per_second for run in runs]
-            slow = [run.result.p95 for run in runs]
-            spent = [run.cpu_us for run in runs]
-            row += [statistics.median(each) for each in (rates, slow, spent)]
-        table.add_row(database, *(f"{each:,.1f}" for each in row), f"{row[3] / row[0]:.2f}")
+        alone, beside = ([run for name, run in found if name == kind] for kind in ("alone", "beside"))
+        row = [statistics.median(each) for runs in (alone, beside) for each in _figures(runs)]
+        shares = [two.result.per_second / one.result.per_second for one, two in zip(alone, beside, strict=True)]
+        told = f"{statistics.median(shares):.2f} ({min(shares):.2f} to {max(shares):.2f})"
+        table.add_row(database, *(f"{each:,.1f}" for each in row), told)
     Console().print(table)
 
 

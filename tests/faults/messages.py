@@ -6,7 +6,7 @@ Whoever sends a message knows the charge's key from the bank's books, so a messa
 import asyncio
 import json
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -52,6 +52,8 @@ async def messages(shop: Shop, count: int) -> list[str]:
             pays = [shop.complete(session, token=token, again=f"{session}-{n % 2}") for n in range(5)]
             decision = is_paid if token == OPEN else None
             answers, taken = await asyncio.gather(clients.volley(pays), _told(shop, clients, path, session, decision))
+            if decision is False:
+                told |= await _told_of_others(shop, clients, path, session)
             if any(answer.status not in (200, 202, 402, 409) for answer in answers):
                 faults.append(f"{token}: {tally(answers)}")
             if any(answer.status != 200 for answer in taken):
@@ -116,6 +118,20 @@ async def _told(shop: Shop, clients: Clients, path: str, session: str, decision:
     return first + await asyncio.gather(*tell(2, 1, 3, 0))
 
 
+async def _told_of_others(shop: Shop, clients: Clients, path: str, session: str) -> set[str]:
+    """Decide and tell of a session's later charges; returns the messages' ids.
+
+    A completion that comes by after the first payment has failed is a buyer's next try, and begins another one.
+    """
+    later = await asyncio.to_thread(lambda: shop.bank.calls(session)[1:])
+    told = {f"{session}-later-{number}": str(call["key"]) for number, call in enumerate(later)}
+    for event_id, key in told.items():
+        await _decided(shop, key, approve=False)
+        answer = await clients.ask(_message(path, event_id, key))
+        assert answer.status == HTTPStatus.OK, answer
+    return set(told)
+
+
 async def _heard(shop: Shop, session: str) -> str:
     """Return the key of a session's charge as soon as the bank was asked for it."""
     calls = await _until(lambda: shop.bank.calls(session))
@@ -168,19 +184,23 @@ def _judged(shop: Shop, sessions: dict[str, tuple[int, bool]], told: set[str]) -
     """Compare what the database says of each session with the bank's books, and count events and messages."""
     faults = []
     executed = Counter(row["amount"] for row in shop.bank.executed())
-    payments = {row.session_id: row for row in _rows(shop, sa.select(tables.payments)) if row.session_id in sessions}
+    payments = defaultdict(list)
+    for row in _rows(shop, sa.select(tables.payments)):
+        payments[row.session_id].append(row)
     events = Counter((str(row.object_id), row.type) for row in _rows(shop, sa.select(tables.events)))
     sales = Counter(str(row.payment_id) for row in _rows(shop, sa.select(tables.transactions)))
     for session, (price, is_paid) in sessions.items():
-        payment = payments[session]
-        own = str(payment.id)
-        if (payment.status, executed[price]) != (("captured", 1) if is_paid else ("failed", 0)):
-            faults.append(f"the bank took {price} {executed[price]} times, and the payment is {payment.status}")
-        ends = {kind: events[own, f"payment.{kind}"] for kind in ("captured", "failed")}
-        if ends != {"captured": int(is_paid), "failed": int(not is_paid)} or events[own, "payment.pending"] > 1:
-            faults.append(f"a payment of {price} has the events {ends}")
-        if sales[own] != int(is_paid):
-            faults.append(f"a payment of {price} has {sales[own]} transactions")
+        made = [payment.status for payment in payments[session]]
+        if executed[price] != int(is_paid) or set(made) != {"captured" if is_paid else "failed"}:
+            faults.append(f"the bank took {price} {executed[price]} times, and its payments are {made}")
+        if is_paid and len(made) > 1:
+            faults.append(f"{price} was paid, and asked for {len(made)} times")
+        for own in (str(payment.id) for payment in payments[session]):
+            ends = {kind: events[own, f"payment.{kind}"] for kind in ("captured", "failed")}
+            if ends != {"captured": int(is_paid), "failed": int(not is_paid)} or events[own, "payment.pending"] > 1:
+                faults.append(f"a payment of {price} has the events {ends}")
+            if sales[own] != int(is_paid):
+                faults.append(f"a payment of {price} has {sales[own]} transactions")
     kept = Counter(row.event_id for row in _rows(shop, sa.select(tables.inbox)) if row.event_id in told)
     if kept != Counter(told):
         faults.append(f"{len(told)} messages were told and {kept.total()} kept")

@@ -123,7 +123,7 @@ class Books:
     def _wrong_refund(self, trial: Any, status: int, body: Any) -> list[str]:
         """Say where an answer about a refund is not what the bank did: made once, or for certain not made."""
         returned, made = self.returned[trial.amount], status == HTTPStatus.OK
-        is_certain = made or body["error"]["code"] == "no_eligible_connector"
+        is_certain = made or body.get("error", {}).get("code") == "no_eligible_connector"
         if is_certain and returned == made:
             return []
         return [f"{trial.failpoint}: {returned} refunds after asking again, {status} {body}"]
