@@ -121,11 +121,14 @@ class Link:
 
 
 def _worded(sql: str) -> tuple[bytes, bytes]:
-    """Return the name under which a statement is prepared, and the statement in PostgreSQL's own words."""
+    """Return the name under which a statement is prepared, and the statement in PostgreSQL's own words.
+
+    Two threads that come at the same moment get the same name: connections remember that they have prepared a statement,
+    not under which name.
+    """
     first, *others = sql.split("%s")
     text = first + "".join(f"${number}{part}" for number, part in enumerate(others, 1))
-    _words[sql] = made = (b"p%d" % next(_numbers), text.replace("%%", "%").encode())
-    return made
+    return _words.setdefault(sql, (b"p%d" % next(_numbers), text.replace("%%", "%").encode()))
 
 
 def _flag(value: bool) -> bytes:  # noqa: FBT001  it is the value itself

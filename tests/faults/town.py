@@ -115,10 +115,10 @@ def open_shop(tree: Path, database_url: str, folder: Path, *, servers: int, fail
 
 
 @contextmanager
-def serving(tree: Path, environ: dict[str, str], *, log: Path) -> Iterator[int]:
-    """Run a server of a tree for the length of the block; yields its port."""
+def serving(tree: Path, environ: dict[str, str], *, log: Path, workers: int = 1) -> Iterator[int]:
+    """Run a server of a tree, with so many processes, for the length of the block; yields its port."""
     port = free_port()
-    command = [sys.executable, "-m", "penstock", "serve", "--port", str(port)]
+    command = [sys.executable, "-m", "penstock", "serve", "--port", str(port), "--workers", str(workers)]
     with log.open("a") as out:
         process = subprocess.Popen(command, cwd=tree, env=environ, stdout=out, stderr=out, preexec_fn=die_with_parent)  # noqa: PLW1509  one system call
         try:

@@ -139,3 +139,12 @@ def test_a_value_that_no_column_takes_leaves_no_half_sent_batch(database):
     with pytest.raises(KeyError), database.reading() as connection:
         connection.first("SELECT %s, %s", (1, object()))
     assert database.first("SELECT 1", ()) == (1,)
+
+
+def test_threads_that_meet_a_statement_at_the_same_moment_give_it_one_name(database):
+    """A second name would be asked for on connections that have prepared the statement under the first."""
+    sql = "SELECT 1 + %s::int"
+    with database.writing() as block:
+        before = block.first(sql, [1])
+        link._worded(sql)  # what a thread does that has not seen the first one's name either
+        assert [before, block.first(sql, [2])] == [(2,), (3,)]
