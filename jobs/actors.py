@@ -12,6 +12,7 @@ import dramatiq
 import structlog
 
 from jobs.relay import DueRows
+from jobs.turns import Turns
 from penstock.cart import ABANDON
 from penstock.clock import Clock
 from penstock.failpoint import failpoint
@@ -28,8 +29,13 @@ from penstock.flows.settle_payment import EXPIRE, RECONCILE, RETURN_STRAY, SCHED
 from penstock.flows.take_message import FOLLOW
 from penstock.mail import SEND
 from penstock.ports import Cascade, DueRow, Mailer, OpenWork, Work
+from penstock.standing import ADVANCE
+from storage.outgoing import TELL
 
 QUEUE: Final = "due"
+OUTSIDE_QUEUE: Final = "outside"
+"""Of rows whose work waits for somebody else: they have threads of their own, so that the rest is never held up."""
+
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(hours=1)
 """The shortest and the longest wait after a failure of our own; it doubles in between."""
@@ -38,6 +44,10 @@ UNKNOWN_KIND_RETRY: Final = timedelta(minutes=5)
 """The wait for a kind that this version does not know: a newer worker may."""
 
 _log = structlog.get_logger(__name__)
+
+
+OUTSIDE: Final = frozenset({RECONCILE, RECONCILE_STEP, RETURN_STRAY, FOLLOW, SEND, ADVANCE, TELL})
+"""The kinds of rows whose work waits for providers, for mail servers, for plugins, or for all of them."""
 
 
 class Rooms(Protocol):
@@ -67,9 +77,11 @@ class Rooms(Protocol):
 class Runner:
     """Runs claimed rows. Safe to call from many threads, and for the same row more than once."""
 
-    def __init__(self, rooms: Rooms, rows: DueRows) -> None:
+    def __init__(self, rooms: Rooms, rows: DueRows, *, threads: int = 1) -> None:
+        """``threads`` wait for the outside: one application may hold a quarter of them, one kind three quarters."""
         self._rooms = rooms
         self._rows = rows
+        self._of_kind, self._of_one = Turns(max(threads - threads // 4, 1)), Turns(max(threads // 4, 1))
         self._kinds: dict[str, Callable[[DueRow], None]] = {
             RECONCILE: self._reconcile_payment,
             RECONCILE_STEP: self._reconcile_follow_up,
@@ -101,6 +113,20 @@ class Runner:
             run_at = self._rooms.clock.now() + backoff(row.attempt)
             _log.exception("due_row_failed", kind=row.kind, row_id=row.id, attempt=row.attempt, run_at=run_at)
             self._rows.retry(row, run_at)
+
+    def run_outside(self, row_id: str, attempt: int) -> None:
+        """Do the same for a row whose work waits for somebody else, as soon as its kind and its application have room."""
+        row = self._rows.read(row_id, attempt)
+        if row is None:
+            return
+        of_one = (row.kind, row.scope.environment_id, row.scope.application_id)
+        work = partial(self.run_due, row_id, attempt)
+        self._of_kind.run(row.kind, partial(self._of_one.run, of_one, work))
+
+    def stop(self) -> None:
+        """Begin nothing more of what waits for room."""
+        self._of_one.close()
+        self._of_kind.close()
 
     def _expire_session(self, row: DueRow) -> None:
         with self._rooms.work(row.scope) as uow:
@@ -196,6 +222,7 @@ def declare(broker: dramatiq.Broker, runner: Runner, take: Take) -> Callable[[Se
     threads, and each process claims only as many as it has room for.
     """
     run_due = _actor(broker, runner.run_due, "run_due", QUEUE)
+    run_outside = _actor(broker, runner.run_outside, "run_outside", OUTSIDE_QUEUE)
 
     def send(claimed: Sequence[DueRow]) -> None:
         letters = [row for row in claimed if row.kind == DELIVER]
@@ -203,7 +230,7 @@ def declare(broker: dramatiq.Broker, runner: Runner, take: Take) -> Callable[[Se
             take(letters)
         for row in claimed:
             if row.kind != DELIVER:
-                run_due.send(row.id, row.attempt)
+                (run_outside if row.kind in OUTSIDE else run_due).send(row.id, row.attempt)
 
     return send
 

@@ -9,7 +9,7 @@ import pluggy
 
 from bootstrap import House
 from connectors.egress import Outlet, Policy
-from jobs.actors import UNKNOWN_KIND_RETRY, Rooms, Runner, declare
+from jobs.actors import OUTSIDE_QUEUE, QUEUE, UNKNOWN_KIND_RETRY, Rooms, Runner, declare
 from jobs.clockwork import Clockwork
 from jobs.post import Post, Watch
 from jobs.relay import Chore, DueRows, Relay
@@ -26,8 +26,15 @@ IDLE_MILLISECONDS: Final = 500
 """How long an idle thread sleeps between two looks at whether it should stop."""
 
 
+OUTSIDE_SHARE: Final = 2
+"""For each thread that does what is ours alone, how many wait for others."""
+
+
 class Crew:
-    """The relay, the post and the workers of one process. Any number of processes may have one over the same database."""
+    """The relay, the post and the workers of one process. Any number of processes may have one over the same database.
+
+    ``threads`` do what is ours alone; what waits for others has threads of its own.
+    """
 
     def __init__(
         self,
@@ -43,9 +50,13 @@ class Crew:
         more: Mapping[str, Callable[[DueRow], None]] | None = None,
     ) -> None:
         self._broker = broker
-        self._worker = dramatiq.Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads)
+        outside = OUTSIDE_SHARE * threads
+        self._workers = [
+            dramatiq.Worker(broker, queues={queue}, worker_timeout=IDLE_MILLISECONDS, worker_threads=count)
+            for queue, count in ((QUEUE, threads), (OUTSIDE_QUEUE, outside))
+        ]
         self._post = Post(outgoing, rooms.clock, outlet, watch)
-        runner = Runner(rooms, rows)
+        self._runner = runner = Runner(rooms, rows, threads=outside)
         post, hand_on = self._post.take, outgoing.hand_on
         clockwork = Clockwork(rooms.work, rooms.clock, rows, hand_on=hand_on, run=runner.run_due, post=post)
         for kind, work in {ADVANCE: clockwork.move, **(more or {})}.items():
@@ -63,7 +74,8 @@ class Crew:
     def start(self) -> None:
         """Begin to work."""
         self._post.start()
-        self._worker.start()
+        for worker in self._workers:
+            worker.start()
         self._relay.start()
 
     def nudge(self) -> None:
@@ -73,7 +85,9 @@ class Crew:
     def stop(self, timeout: float = 30.0) -> None:
         """Claim no more, finish what was begun, and end. What is left undone stays in the database."""
         self._relay.stop(timeout)
-        self._worker.stop(timeout=int(timeout * 1000))
+        self._runner.stop()
+        for worker in self._workers:
+            worker.stop(timeout=int(timeout * 1000))
         self._post.stop(timeout)
         self._broker.close()
 

@@ -77,6 +77,15 @@ class Looking(Plain):
     capabilities = Capabilities(None, frozenset({"card"}))
 
 
+class Patient(Looking):
+    """Is told what became of a charge whenever the provider gets round to it."""
+
+    name = "patient"
+
+    def find(self, key):
+        return self.read(self.ctx.http.post(self.url("find"), json={"key": key}), key)
+
+
 class Knowing(Plain):
     """What it does not find is not there, five minutes after it was sent."""
 
@@ -179,7 +188,7 @@ class Holding(Giving):
 
 @hookimpl
 def penstock_payment_connectors():
-    plain = [Plain, Second, Third, Repeating, Looking, Knowing, Undoing, Stepping]
+    plain = [Plain, Second, Third, Repeating, Looking, Patient, Knowing, Undoing, Stepping]
     return [*plain, Returning, Giving, Letting, Choosy, Holding]
 
 
