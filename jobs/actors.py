@@ -33,9 +33,6 @@ from penstock.standing import ADVANCE
 from storage.outgoing import TELL
 
 QUEUE: Final = "due"
-OUTSIDE_QUEUE: Final = "outside"
-"""Of rows whose work waits for somebody else: they have threads of their own, so that the rest is never held up."""
-
 FIRST_RETRY: Final = timedelta(seconds=5)
 LAST_RETRY: Final = timedelta(hours=1)
 """The shortest and the longest wait after a failure of our own; it doubles in between."""
@@ -77,11 +74,12 @@ class Rooms(Protocol):
 class Runner:
     """Runs claimed rows. Safe to call from many threads, and for the same row more than once."""
 
-    def __init__(self, rooms: Rooms, rows: DueRows, *, threads: int = 1) -> None:
-        """``threads`` wait for the outside: one application may hold a quarter of them, one kind three quarters."""
+    def __init__(self, rooms: Rooms, rows: DueRows, *, outside: int = 1) -> None:
+        """So many threads may wait for others: one application holds a quarter of them, one kind three quarters."""
         self._rooms = rooms
         self._rows = rows
-        self._of_kind, self._of_one = Turns(max(threads - threads // 4, 1)), Turns(max(threads // 4, 1))
+        self._of_all = Turns(outside)
+        self._of_kind, self._of_one = Turns(max(outside - outside // 4, 1)), Turns(max(outside // 4, 1))
         self._kinds: dict[str, Callable[[DueRow], None]] = {
             RECONCILE: self._reconcile_payment,
             RECONCILE_STEP: self._reconcile_follow_up,
@@ -98,10 +96,27 @@ class Runner:
         self._kinds[kind] = work
 
     def run_due(self, row_id: str, attempt: int) -> None:
-        """Do what the row asks for, unless it is done or another claim has it. Never raises for the row's sake."""
+        """Do what the row asks for, unless it is done or another claim has it. Never raises for the row's sake.
+
+        A row whose work waits for somebody else is done as soon as its kind and its application have room.
+        """
         row = self._rows.read(row_id, attempt)
         if row is None:
             return
+        if row.kind not in OUTSIDE:
+            self._do(row)
+            return
+        of_one = (row.kind, row.scope.environment_id, row.scope.application_id)
+        work = partial(self._of_one.run, of_one, partial(self.run_now, row_id, attempt))
+        self._of_all.run(None, partial(self._of_kind.run, row.kind, work))
+
+    def run_now(self, row_id: str, attempt: int) -> None:
+        """Do the same without regard to how many others wait for somebody else."""
+        row = self._rows.read(row_id, attempt)
+        if row is not None:
+            self._do(row)
+
+    def _do(self, row: DueRow) -> None:
         work = self._kinds.get(row.kind)
         if work is None:
             _log.error("due_row_of_unknown_kind", kind=row.kind, row_id=row.id)
@@ -114,19 +129,10 @@ class Runner:
             _log.exception("due_row_failed", kind=row.kind, row_id=row.id, attempt=row.attempt, run_at=run_at)
             self._rows.retry(row, run_at)
 
-    def run_outside(self, row_id: str, attempt: int) -> None:
-        """Do the same for a row whose work waits for somebody else, as soon as its kind and its application have room."""
-        row = self._rows.read(row_id, attempt)
-        if row is None:
-            return
-        of_one = (row.kind, row.scope.environment_id, row.scope.application_id)
-        work = partial(self.run_due, row_id, attempt)
-        self._of_kind.run(row.kind, partial(self._of_one.run, of_one, work))
-
     def stop(self) -> None:
         """Begin nothing more of what waits for room."""
-        self._of_one.close()
-        self._of_kind.close()
+        for turns in (self._of_all, self._of_kind, self._of_one):
+            turns.close()
 
     def _expire_session(self, row: DueRow) -> None:
         with self._rooms.work(row.scope) as uow:
@@ -222,7 +228,6 @@ def declare(broker: dramatiq.Broker, runner: Runner, take: Take) -> Callable[[Se
     threads, and each process claims only as many as it has room for.
     """
     run_due = _actor(broker, runner.run_due, "run_due", QUEUE)
-    run_outside = _actor(broker, runner.run_outside, "run_outside", OUTSIDE_QUEUE)
 
     def send(claimed: Sequence[DueRow]) -> None:
         letters = [row for row in claimed if row.kind == DELIVER]
@@ -230,7 +235,7 @@ def declare(broker: dramatiq.Broker, runner: Runner, take: Take) -> Callable[[Se
             take(letters)
         for row in claimed:
             if row.kind != DELIVER:
-                (run_outside if row.kind in OUTSIDE else run_due).send(row.id, row.attempt)
+                run_due.send(row.id, row.attempt)
 
     return send
 

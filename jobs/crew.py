@@ -9,7 +9,7 @@ import pluggy
 
 from bootstrap import House
 from connectors.egress import Outlet, Policy
-from jobs.actors import OUTSIDE_QUEUE, QUEUE, UNKNOWN_KIND_RETRY, Rooms, Runner, declare
+from jobs.actors import UNKNOWN_KIND_RETRY, Rooms, Runner, declare
 from jobs.clockwork import Clockwork
 from jobs.post import Post, Watch
 from jobs.relay import Chore, DueRows, Relay
@@ -27,13 +27,13 @@ IDLE_MILLISECONDS: Final = 500
 
 
 OUTSIDE_SHARE: Final = 2
-"""For each thread that does what is ours alone, how many wait for others."""
+"""For each thread that is there for what is ours alone, how many more may wait for others."""
 
 
 class Crew:
     """The relay, the post and the workers of one process. Any number of processes may have one over the same database.
 
-    ``threads`` do what is ours alone; what waits for others has threads of its own.
+    ``threads`` are always there for what is ours alone; what waits for others has more of them.
     """
 
     def __init__(
@@ -51,14 +51,11 @@ class Crew:
     ) -> None:
         self._broker = broker
         outside = OUTSIDE_SHARE * threads
-        self._workers = [
-            dramatiq.Worker(broker, queues={queue}, worker_timeout=IDLE_MILLISECONDS, worker_threads=count)
-            for queue, count in ((QUEUE, threads), (OUTSIDE_QUEUE, outside))
-        ]
+        self._worker = dramatiq.Worker(broker, worker_timeout=IDLE_MILLISECONDS, worker_threads=threads + outside)
         self._post = Post(outgoing, rooms.clock, outlet, watch)
-        self._runner = runner = Runner(rooms, rows, threads=outside)
+        self._runner = runner = Runner(rooms, rows, outside=outside)
         post, hand_on = self._post.take, outgoing.hand_on
-        clockwork = Clockwork(rooms.work, rooms.clock, rows, hand_on=hand_on, run=runner.run_due, post=post)
+        clockwork = Clockwork(rooms.work, rooms.clock, rows, hand_on=hand_on, run=runner.run_now, post=post)
         for kind, work in {ADVANCE: clockwork.move, **(more or {})}.items():
             runner.learn(kind, work)
         send = declare(broker, runner, post)
@@ -74,8 +71,7 @@ class Crew:
     def start(self) -> None:
         """Begin to work."""
         self._post.start()
-        for worker in self._workers:
-            worker.start()
+        self._worker.start()
         self._relay.start()
 
     def nudge(self) -> None:
@@ -86,8 +82,7 @@ class Crew:
         """Claim no more, finish what was begun, and end. What is left undone stays in the database."""
         self._relay.stop(timeout)
         self._runner.stop()
-        for worker in self._workers:
-            worker.stop(timeout=int(timeout * 1000))
+        self._worker.stop(timeout=int(timeout * 1000))
         self._post.stop(timeout)
         self._broker.close()
 

@@ -6,6 +6,7 @@ import json
 import time
 from collections import Counter
 from collections.abc import Callable, Coroutine
+from datetime import datetime, timedelta
 from typing import Any
 
 import sqlalchemy as sa
@@ -16,6 +17,7 @@ from tests.faults.town import Shop, penstock
 from tests.faults.volley import Answer, Clients
 
 RACERS = 20
+HALF_A_DAY = 43_200
 Race = Callable[[Shop, int], Coroutine[Any, Any, list[str]]]
 
 
@@ -207,6 +209,43 @@ async def keys(shop: Shop, count: int) -> list[str]:
                 elif repeat.json["applicationId"] != tenant.application:
                     faults.append("one tenant was given the other's cart")
     return faults
+
+
+async def advances(shop: Shop, count: int) -> list[str]:
+    """Twenty clients move one test clock: it goes as far as those were told whom it obeys, and what is due is done on time."""
+    faults, tenant = [], _second_tenant(shop)
+    async with Clients(shop.ports, RACERS) as clients:
+        await tenant.need(clients, "POST", "/test-clock")
+        for _ in range(count):
+            before = await _ready_clock(tenant, clients)
+            cart = await tenant.cart(clients, 1000)
+            asks = [tenant.ask("POST", "/test-clock/advance", {"seconds": HALF_A_DAY + n}) for n in range(RACERS)]
+            answers = await clients.volley(asks)
+            moved = sum(HALF_A_DAY + n for n, answer in enumerate(answers) if answer.status in (200, 202))
+            after = await _ready_clock(tenant, clients)
+            if after - before != timedelta(seconds=moved) or any(a.status not in (200, 202, 409) for a in answers):
+                faults.append(f"moved by {after - before}, {tally(answers)}")
+            faults += await _left(tenant, clients, cart, before, after)
+        gone = await clients.ask(tenant.ask("DELETE", "/test-clock"))
+    return faults if gone.status == 204 else [*faults, f"the clock did not go: {gone}"]
+
+
+async def _ready_clock(tenant: Shop, clients: Clients) -> datetime:
+    """Return where the clock stands once it has arrived."""
+    until = time.monotonic() + 60
+    while (clock := await tenant.need(clients, "GET", "/test-clock"))["status"] != "ready":
+        assert time.monotonic() < until, clock
+        await asyncio.sleep(0.02)
+    return datetime.fromisoformat(clock["now"])
+
+
+async def _left(tenant: Shop, clients: Clients, cart: str, made_at: datetime, now: datetime) -> list[str]:
+    """Return whether a cart was given up too early, too late or not at all."""
+    due = made_at + timedelta(days=1)
+    page = await tenant.need(clients, "GET", "/abandoned-carts?limit=100")
+    left = [each["abandonedAt"] for each in page["data"] if each["id"] == cart]
+    expected = [due] if due <= now else []
+    return [] if [datetime.fromisoformat(at) for at in left] == expected else [f"given up at {left}, due at {due}"]
 
 
 def _second_tenant(shop: Shop) -> Shop:

@@ -50,12 +50,13 @@ class Town:
     shop: Shop
     processes: list[subprocess.Popen[bytes]]
     folder: Path
+    failpoints: str = PAUSES
     deaths: int = 0
     """How many servers were killed while they were asked."""
 
     def start(self, number: int) -> None:
         """Start a server on its port, and wait until it answers."""
-        armed = self.shop.environ | {"PENSTOCK_TEST_FAILPOINTS": "1", "PENSTOCK_FAILPOINTS": PAUSES}
+        armed = self.shop.environ | {"PENSTOCK_TEST_FAILPOINTS": "1", "PENSTOCK_FAILPOINTS": self.failpoints}
         port = self.shop.ports[number]
         command = [sys.executable, "-m", "penstock", "serve", "--port", str(port)]
         with (self.folder / "server.log").open("a") as out:
@@ -77,11 +78,11 @@ class Town:
 
 
 @contextmanager
-def open_town(tree: Path, url: str, folder: Path, *, servers: int) -> Iterator[Town]:
-    """Set a shop up and run so many servers over its database."""
+def open_town(tree: Path, url: str, folder: Path, *, servers: int, failpoints: str = PAUSES) -> Iterator[Town]:
+    """Set a shop up and run so many servers over its database, with these failpoints armed in each."""
     with ExitStack() as stack:
         shop = stack.enter_context(founded(tree, url, folder))
-        town = Town(replace(shop, ports=[free_port() for _ in range(servers)]), [], folder)
+        town = Town(replace(shop, ports=[free_port() for _ in range(servers)]), [], folder, failpoints)
         try:
             for number in range(servers):
                 town.start(number)

@@ -35,7 +35,12 @@ def prepare(name: str, url: str, folder: Path) -> Path:
 @pytest.mark.services
 @pytest.mark.parametrize(
     ("name", "race"),
-    [("lock_dropped", races.completes), ("late_cart_lock", races.edits), ("unlocked_sequence", races.writers)],
+    [
+        ("lock_dropped", races.completes),
+        ("late_cart_lock", races.edits),
+        ("unlocked_sequence", races.writers),
+        ("unheld_clock", races.advances),
+    ],
 )
 def test_a_lock_that_is_missing_is_caught_by_its_race(name: str, race: races.Race, postgres_databases, tmp_path: Path):
     with postgres_databases.fresh() as url:
@@ -67,6 +72,7 @@ def test_polling_behind_the_last_id_is_caught_by_late_commits(postgres_databases
     [
         ("unknown_as_declined", races.unknowns),
         ("shared_keys", races.keys),
+        ("hasty_clock", races.advances),
         ("blind_refunds", steps.refunds),
         ("capture_beside_void", steps.captures_and_voids),
     ],

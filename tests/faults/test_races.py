@@ -40,3 +40,7 @@ def test_what_commits_late_is_told_all_the_same(shop: Shop, database: str):
 
 def test_one_key_raced_by_two_tenants_makes_one_cart_for_each(shop: Shop, database: str):
     hold("one idempotency key, two tenants", races.keys, shop, database)
+
+
+def test_twenty_who_move_one_test_clock_move_it_as_far_as_they_were_told(shop: Shop, database: str):
+    hold("twenty movers of one test clock", races.advances, shop, database, full=100)
