@@ -72,7 +72,6 @@ def test_polling_behind_the_last_id_is_caught_by_late_commits(postgres_databases
     [
         ("unknown_as_declined", races.unknowns),
         ("shared_keys", races.keys),
-        ("hasty_clock", races.advances),
         ("blind_refunds", steps.refunds),
         ("capture_beside_void", steps.captures_and_voids),
     ],
