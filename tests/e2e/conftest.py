@@ -166,7 +166,7 @@ class Tab:
 @pytest.fixture
 def tab(chromium, shop) -> Iterator[Tab]:
     context: BrowserContext = chromium.new_context(locale="en-US", viewport={"width": 1200, "height": 900})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(30_000)
     made = Tab(context.new_page(), str(shop.client.base_url).rstrip("/"))
 
     def note(request):
