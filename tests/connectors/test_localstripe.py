@@ -21,6 +21,7 @@ import pytest
 
 from connectors import http as provider_http
 from connectors.payments.stripe import StripePayments
+from connectors.payments.stripe_account import headers
 from penstock.clock import SystemClock
 from penstock.money import Money
 from penstock.plugin import (
@@ -172,10 +173,12 @@ def test_a_buyer_who_must_prove_it_does_so_or_fails(stripe, address, proves_it):
     assert isinstance(waiting, Pending)
     resume = ResumeRequest(key, waiting.ref, EUR)
     assert stripe.resume(resume) == waiting
-    secret = stripe.ctx.http.get(f"{address}/v1/payment_intents/{waiting.ref}", headers=stripe._headers()).json()
+    secret = stripe.ctx.http.get(
+        f"{address}/v1/payment_intents/{waiting.ref}", headers=headers(stripe.ctx.settings)
+    ).json()
     form = {"client_secret": secret["client_secret"], "success": str(proves_it).lower()}
     answer = stripe.ctx.http.post(
-        f"{address}/v1/payment_intents/{waiting.ref}/_authenticate", data=form, headers=stripe._headers()
+        f"{address}/v1/payment_intents/{waiting.ref}/_authenticate", data=form, headers=headers(stripe.ctx.settings)
     )
     assert answer.status_code == 200
     outcome = stripe.resume(resume)
