@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 import json
 import time
+import uuid
 from collections import Counter
 from collections.abc import Callable, Coroutine
 from datetime import datetime, timedelta
@@ -249,7 +250,9 @@ async def _left(tenant: Shop, clients: Clients, cart: str, made_at: datetime, no
 
 
 def _second_tenant(shop: Shop) -> Shop:
-    done = penstock(shop.tree, shop.environ, "init", "--json", "--name", "Another shop")
+    # The races of one file share a database, and each wants a tenant that nobody else has.
+    name = f"Another shop {uuid.uuid4().hex}"
+    done = penstock(shop.tree, shop.environ, "init", "--json", "--name", name)
     assert done.returncode == 0, done.stderr
     made = json.loads(done.stdout)
     return dataclasses.replace(shop, application=made["applicationId"], key=made["secretKey"])
