@@ -12,7 +12,7 @@ from urllib.parse import urlsplit
 
 import httpx
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, expect, sync_playwright
 
 from tests.faults.town import environ_of, penstock, serving
 from tests.shop import Shop
@@ -26,6 +26,9 @@ FLAGS = [
     "--disable-component-update",
     "--disable-sync",
 ]
+PATIENCE = 30_000
+"""Milliseconds. What is there is seen at once; only what never comes takes so long."""
+
 MUST_RUN = os.environ.get("CI") == "true" or bool(os.environ.get("PENSTOCK_CI"))
 
 
@@ -43,6 +46,7 @@ def chromium() -> Iterator[Browser]:
         pytest.fail(said) if MUST_RUN else pytest.skip(said)
     with sync_playwright() as player:
         browser = player.chromium.launch(executable_path=path, args=FLAGS)
+        expect.set_options(timeout=PATIENCE)
         yield browser
         browser.close()
 
@@ -166,7 +170,7 @@ class Tab:
 @pytest.fixture
 def tab(chromium, shop) -> Iterator[Tab]:
     context: BrowserContext = chromium.new_context(locale="en-US", viewport={"width": 1200, "height": 900})
-    context.set_default_timeout(30_000)
+    context.set_default_timeout(PATIENCE)
     made = Tab(context.new_page(), str(shop.client.base_url).rstrip("/"))
 
     def note(request):

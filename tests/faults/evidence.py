@@ -2,7 +2,7 @@
 
 import os
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -22,6 +22,18 @@ class Trial:
     trials: int = 0
     failures: int = 0
     remark: str = ""
+
+    def hunt(self, look: Callable[[int], list[str]], size: int, rounds: int = 20) -> list[str]:
+        """Look for a planted bug, so many trials at a time, until it shows; return what showed, or nothing in the end.
+
+        A race shows its bug in most trials, not in each: how many that takes depends on the machine.
+        """
+        faults: list[str] = []
+        while not faults and self.trials < size * rounds:
+            faults = look(size)
+            self.trials += size
+        self.failures, self.remark = len(faults), f"caught: {faults[:1]}"
+        return faults
 
 
 @contextmanager

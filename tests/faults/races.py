@@ -198,7 +198,9 @@ async def keys(shop: Shop, count: int) -> list[str]:
     async with Clients(shop.ports, RACERS) as clients:
         for number in range(count):
             asks = [
-                tenant.ask("POST", "/carts", {"applicationId": tenant.application}, again=f"race-{number}")
+                tenant.ask(
+                    "POST", "/carts", {"applicationId": tenant.application}, again=f"{other.application}-{number}"
+                )
                 for tenant in (shop, other)
             ]
             answers = await clients.volley([asks[n % 2] for n in range(RACERS)])

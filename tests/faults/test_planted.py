@@ -12,14 +12,14 @@ from tests.faults.test_crashes import run_crashes
 from tests.faults.town import PAUSES, founded, open_shop
 from tests.faults.tree import bug, plant
 
-RACES = 15
+RACES = 5
 LONG_PAUSES = "attempt.before_insert=sleep:0.002,order.before_commit=sleep:0.02"
 """Longer than the tests' own: a bug must not only be found often, but every time."""
 
 SLOW_ORDERS = "order.before_commit=sleep:0.2"
 """So long that a relay looks meanwhile."""
 
-TELLINGS = 12
+TELLINGS = 6
 KILLS = 100
 
 
@@ -49,8 +49,7 @@ def test_a_lock_that_is_missing_is_caught_by_its_race(name: str, race: races.Rac
             open_shop(tree, url, tmp_path, servers=2, failpoints=LONG_PAUSES) as shop,
             evidence(f"planted: {name}", "postgresql", clients=races.RACERS) as trial,
         ):
-            faults = races.run(race, shop, RACES)
-            trial.trials, trial.failures, trial.remark = RACES, len(faults), f"caught: {faults[:1]}"
+            faults = trial.hunt(lambda count: races.run(race, shop, count), RACES)
     assert faults
 
 
@@ -62,8 +61,7 @@ def test_polling_behind_the_last_id_is_caught_by_late_commits(postgres_databases
             open_shop(tree, url, tmp_path, servers=2, failpoints=SLOW_ORDERS) as shop,
             evidence("planted: poll_behind_last", "postgresql", clients=races.RACERS) as trial,
         ):
-            faults = races.run(races.tellings, shop, TELLINGS)
-            trial.trials, trial.failures, trial.remark = TELLINGS, len(faults), f"caught: {faults[:1]}"
+            faults = trial.hunt(lambda count: races.run(races.tellings, shop, count), TELLINGS)
     assert faults
 
 
@@ -83,8 +81,7 @@ def test_a_wrong_decision_is_caught_by_its_race(name: str, race: races.Race, sql
             open_shop(tree, url, tmp_path, servers=1, failpoints=PAUSES) as shop,
             evidence(f"planted: {name}", "sqlite", clients=races.RACERS) as trial,
         ):
-            faults = races.run(race, shop, RACES)
-            trial.trials, trial.failures, trial.remark = RACES, len(faults), f"caught: {faults[:1]}"
+            faults = trial.hunt(lambda count: races.run(race, shop, count), RACES)
     assert faults
 
 
