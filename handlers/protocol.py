@@ -87,7 +87,7 @@ class DoorProtocol(HttpToolsProtocol):
             self._stop(InvalidRequest(message="The Host header is malformed."))
         self._drained_bytes = 0
         super().on_headers_complete()
-        # The cycle has not begun to run: its task starts after this callback.
+        # The cycle has not begun to run: it does once the parser has let go of the request.
         cork(self.cycle)
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:

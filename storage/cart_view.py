@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from storage.children import with_children
 from storage.columns import SCOPE_COLUMNS
 from storage.lists import wired
-from storage.order_view import shipping_out
+from storage.order_view import shipping_out, totals_out
 from storage.scoped import ScopedConnection, value
 from storage.tables import cart_items, carts
 
@@ -36,7 +36,7 @@ _SHOWN: Final = (
     "updated_at",
 )
 _HIDDEN_IN_LINES: Final = (*SCOPE_COLUMNS, "cart_id")
-_NO_LINES: Final = "[]"
+_NO_TAX_LINES: Final = "[]"
 _GET: Final = with_children(
     carts,
     [carts.c.application_id, carts.c.environment_id, carts.c.shipping, *(wired(carts.c[name]) for name in _SHOWN)],
@@ -46,7 +46,7 @@ _GET: Final = with_children(
     only=sa.and_(
         carts.c.applied_discount.is_(None),
         carts.c.calculated.is_(None),
-        sa.type_coerce(carts.c.tax_lines, sa.Text()) == sa.literal_column(f"'{_NO_LINES}'"),
+        sa.type_coerce(carts.c.tax_lines, sa.Text()) == sa.literal_column(f"'{_NO_TAX_LINES}'"),
     ),
 )
 
@@ -64,11 +64,7 @@ def shown(connection: ScopedConnection, cart_id: str) -> Mapping[str, Any] | Non
         "customerId": row.customer_id,
         "customerEmail": row.customer_email,
         "currency": row.currency,
-        "subtotal": row.subtotal,
-        "discountTotal": row.discount_total,
-        "shippingTotal": row.shipping_total,
-        "taxTotal": row.tax_total,
-        "total": row.total,
+        **totals_out(row),
         "lineItems": [_line(line) for line in row.children],
         "appliedDiscount": None,
         "selectedShipping": shipping_out(row.shipping),

@@ -56,11 +56,7 @@ def record(row: Any) -> dict[str, Any]:
         "customerId": row.customer_id,
         "customerEmail": row.customer_email,
         "currency": row.currency,
-        "subtotal": row.subtotal,
-        "discountTotal": row.discount_total,
-        "shippingTotal": row.shipping_total,
-        "taxTotal": row.tax_total,
-        "total": row.total,
+        **totals_out(row),
         "discountCode": row.discount_code,
         "metadata": row.metadata,
         "createdAt": row.created_at,
@@ -92,6 +88,17 @@ def _applied(found: Mapping[str, Any] | None, amount: int) -> dict[str, Any] | N
         return None
     own = {name: found[name] for name in ("code", "name", "type", "value")}
     return {"discountId": found["discount_id"], **own, "amount": amount}
+
+
+def totals_out(row: Any) -> dict[str, int]:
+    """Return the totals of a cart's or an order's row as the wire has them."""
+    return {
+        "subtotal": row.subtotal,
+        "discountTotal": row.discount_total,
+        "shippingTotal": row.shipping_total,
+        "taxTotal": row.tax_total,
+        "total": row.total,
+    }
 
 
 def shipping_out(found: Mapping[str, Any] | None) -> dict[str, Any] | None:
