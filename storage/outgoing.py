@@ -19,6 +19,7 @@ from penstock.ids import new_id
 from penstock.ports import DueRow
 from penstock.webhook import Answer, Delivery, DeliveryStatus, Endpoint, settle_endpoint
 from storage import scoped
+from storage.columns import SCOPE_COLUMNS
 from storage.database import Connection, Database
 from storage.due import DueRows, moments_of, still_there
 from storage.scoped import ScopedConnection, value
@@ -39,13 +40,14 @@ BATCH: Final = 200
 
 _ANY_WAITING = Statement(sa.select(events.c.id).where(events.c.dispatched_at.is_(None)).limit(1), across=True)
 _WAITING = Statement(
-    sa.select(*events.columns)
+    sa.select(events.c.id, events.c.type, events.c.created_at, *(events.c[name] for name in SCOPE_COLUMNS))
     .where(events.c.dispatched_at.is_(None))
     .order_by(events.c.created_at, events.c.id)
     .limit(sa.bindparam("limit", type_=Whole()))
     .with_for_update(skip_locked=True),
     across=True,
 )
+_WHOLE = Statement(scoped.select(*events.columns).where(scoped.by_id(events)))
 _OURS = Statement(
     scoped.delete(due).where(scoped.by_id(due), due.c.attempts == value(due.c.attempts)),
 )
@@ -177,14 +179,13 @@ class Outgoing:
         queue = DueRows(connection)
         for row in rows if self._tells else ():
             queue.add(TELL, row.id, now)
-        first = EventRows(connection).number([row.id for row in rows], connection.machine_now)
-        for number, row in enumerate(rows, first) if endpoints else ():
-            listening = [
-                one for one in endpoints if row.type in one.enabled_events and one.created_at <= row.created_at
-            ]
-            if listening:
-                message = written(message_of(connection.scope, row, number))
-                webhooks.add_message(event_name(row.id), row.type, message)
+        EventRows(connection).number([row.id for row in rows], connection.machine_now)
+        heard = [(row.id, listening) for row in rows if (listening := _listening(endpoints, row))]
+        # Most events have no listener: what they carry is read only for those that have.
+        whole = connection.batch([(_WHOLE, {"id": event_id}) for event_id, _ in heard]) if heard else []
+        for (row,), (_, listening) in zip(whole, heard, strict=True):
+            message = written(message_of(connection.scope, row))
+            webhooks.add_message(event_name(row.id), row.type, message)
             for endpoint in listening:
                 delivery = _delivery(row, endpoint, now)
                 webhooks.add_delivery(delivery)
@@ -267,6 +268,11 @@ def _letter(
         return delivery
     is_held = not (endpoint.is_active or delivery.is_test)
     return None if is_held else Letter(row, delivery, endpoint, body, now)
+
+
+def _listening(endpoints: Sequence[Endpoint], row: Any) -> list[Endpoint]:
+    """Return the endpoints that an event is for: those that want its type, and were there when it happened."""
+    return [one for one in endpoints if row.type in one.enabled_events and one.created_at <= row.created_at]
 
 
 def _claim(row: DueRow) -> dict[str, Any]:

@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
+import orjson
 import sqlalchemy as sa
 
 from penstock.caller import Scope
@@ -36,7 +37,24 @@ _RESERVE = Statement(
     .values(last=event_streams.c.last + sa.bindparam("count", type_=Whole()))
     .returning(event_streams.c.last)
 )
-_NUMBER = Statement(scoped.update(events, ["dispatched_at", "stream_sequence"]).where(scoped.by_id(events)))
+
+
+def _number(dialect: str) -> sa.Update:
+    """Number events in the order of a JSON list of their ids, from ``first`` on."""
+    event_id: sa.ColumnElement[Any]
+    ids, first = sa.bindparam("ids", type_=sa.Text()), sa.bindparam("first", type_=Whole())
+    if dialect == "sqlite":
+        listed = sa.func.json_each(ids).table_valued("key", "value")
+        place, event_id = first + listed.c.key, listed.c.value
+    else:
+        array = sa.cast(ids, sa.JSON())
+        listed = sa.func.json_array_elements_text(array).table_valued("value", with_ordinality="place").render_derived()
+        place, event_id = first + listed.c.place - 1, sa.cast(listed.c.value, events.c.id.type)
+    marked = scoped.update(events, ["dispatched_at"]).values(stream_sequence=place)
+    return marked.where(events.c.id == event_id)
+
+
+_NUMBER = Statement(_number)
 
 
 class EventRows:
@@ -72,8 +90,7 @@ class EventRows:
             self._connection.put(_OPEN, {"last": 0})
             reserved = self._connection.row(_RESERVE, {"count": len(ids)})
         first = int(reserved.last) - len(ids) + 1
-        marks = [{"id": each, "dispatched_at": now, "stream_sequence": first + n} for n, each in enumerate(ids)]
-        self._connection.put(_NUMBER, *marks)
+        self._connection.put(_NUMBER, {"ids": orjson.dumps(ids).decode(), "first": first, "dispatched_at": now})
         return first
 
 

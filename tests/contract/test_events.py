@@ -1,6 +1,7 @@
 """The stream of events keeps its word: every event, in one order, once."""
 
 import threading
+import time
 
 import orjson
 import pytest
@@ -171,7 +172,8 @@ def test_a_reader_that_follows_misses_nothing_while_many_write_and_several_relay
     writers = [threading.Thread(target=write, args=pair) for pair in zip(shops, carts, strict=True)]
     for thread in (*relays, *writers):
         thread.start()
-    while any(each.is_alive() for each in writers) or len(seen) < 104:
+    until = time.monotonic() + 60
+    while (any(each.is_alive() for each in writers) or len(seen) < 104) and time.monotonic() < until:
         page = made(shop.get(f"/events?afterSequence={after}"))
         seen += [each["streamSequence"] for each in page["data"]]
         after = page["meta"]["lastSequence"]

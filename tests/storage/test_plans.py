@@ -27,6 +27,8 @@ def statements():
 STATEMENTS = dict(statements())
 WAITING = ("ix_events_waiting",)
 """Partial indexes that hold only what is still to be done: reading one from end to end is their purpose."""
+LIST = "SCAN anon_1 VIRTUAL TABLE"
+"""A list that comes with the statement."""
 COUNTS = ("storage.backlog._HEAPS", "storage.backlog._OWN_HEAPS")
 """What counts all that is still to be done, for metrics and for people: it has to look at each."""
 
@@ -51,6 +53,7 @@ def test_a_statement_searches_and_never_scans(sqlite_url, name):
         found = found.replace(f"SCAN events USING INDEX {index}", "").replace(
             f"SCAN events USING COVERING INDEX {index}", ""
         )
+    found = found.replace(LIST, "")
     if name in COUNTS:
         found = found.replace("SCAN due USING INDEX", "")
     assert "SCAN" not in found
