@@ -18,6 +18,7 @@ from handlers.contract import DoorHouse
 from handlers.documents import Document
 from handlers.envelope import Envelope
 from handlers.health import Exposition, Live, Ready
+from handlers.lane import Lane
 from handlers.metrics import Metrics
 from handlers.operation import Workshop
 from handlers.page import PageEndpoint
@@ -35,13 +36,19 @@ Json = Mapping[str, Any]
 class Door(ConnexionMiddleware):
     """The ASGI application. `pipeline` is the compiled spec, `metrics` what it counted, `envelope` writes its errors."""
 
-    def __init__(self, pipeline: Pipeline, metrics: Metrics, pool: Pool[Any, Answer], envelope: Envelope) -> None:
+    def __init__(
+        self,
+        pipeline: Pipeline,
+        metrics: Metrics,
+        crews: Sequence[Pool[Any, Answer] | Lane[Any, Answer]],
+        envelope: Envelope,
+    ) -> None:
         self.pipeline = pipeline
         self.metrics = metrics
         self.envelope = envelope
         # Connexion's error middlewares would look for failures that the pipeline, which they enclose, lets none pass.
         around: list[Any] = [LifespanMiddleware]
-        super().__init__(pipeline, import_name="handlers", middlewares=around, lifespan=_lifespan(pool))
+        super().__init__(pipeline, import_name="handlers", middlewares=around, lifespan=_lifespan(crews))
 
     def build(self) -> None:
         """Compile now: a fault in the spec must stop the start, not the first request."""
@@ -80,14 +87,15 @@ def create_app(
         compiler=Compiler(published["components"]),
         document=published,
     )
-    pipeline = Pipeline(shop, metrics, pool)
+    lane = _lane(house, pool)
+    pipeline = Pipeline(shop, metrics, pool, lane)
     _add_plain(pipeline, published if document is not None else None)
     pipeline.add("GET", "/health/ready", Ready(house, envelope))
     look = (lambda: house.backlog.look(house.clock.now())) if isinstance(house, House) else None
     pipeline.add("GET", "/metrics", Exposition(metrics, lambda: pool.waiting, look))
     for page in pages:
         pipeline.add(page[0], page[1], PageEndpoint(page, envelope))
-    door = Door(pipeline, metrics, pool, envelope)
+    door = Door(pipeline, metrics, [lane, pool] if lane is not None else [pool], envelope)
     door.add_api(dict(published), resolver=HouseResolver(handlers_package))
     door.build()
     return door
@@ -103,10 +111,18 @@ def _add_plain(pipeline: Pipeline, document: Json | None) -> None:
     pipeline.add("GET", "/health/live", Live())
 
 
-def _lifespan(pool: Pool[Any, Answer]) -> Any:
+def _lane(house: DoorHouse, pool: Pool[Any, Answer]) -> Lane[Any, Answer] | None:
+    """Return the one thread that writes, where the database has one writer."""
+    if not isinstance(house, House) or house.settings.sqlite_file is None:
+        return None
+    return Lane(pool, house.database.together)
+
+
+def _lifespan(crews: Sequence[Pool[Any, Answer] | Lane[Any, Answer]]) -> Any:
     @contextlib.asynccontextmanager
     async def lifespan(_: Any) -> AsyncIterator[None]:
         yield
-        pool.close()
+        for crew in crews:
+            crew.close()
 
     return lifespan

@@ -103,8 +103,10 @@ class Operation:
             has_body=self._body is not None,
             has_caller=bool(operation.security) or raw.get("x-caller", "public") != "public",
         )
-        is_brief = house.settings.sqlite_file is not None and not self._is_write and self.plan.wants_uow
-        self.pace = Pace(is_here=is_brief, is_measured=is_brief)
+        is_file = house.settings.sqlite_file is not None
+        is_brief = is_file and not self._is_write and self.plan.wants_uow
+        is_one_block = is_file and self._is_write and self.plan.wants_uow
+        self.pace = Pace(is_here=is_brief, is_measured=is_brief, is_in_turn=is_one_block)
         self._lent = {"house": house, "clock": house.clock}
         self._one_block = OneBlock(house.work, shop.envelope)
         self._own_blocks = OwnBlocks(house.work, shop.envelope)

@@ -12,12 +12,16 @@ AWAY: Final = 32
 
 
 class Pace:
-    """The pace of one endpoint. `is_here` says where its next request is answered."""
+    """The pace of one endpoint. `is_here` says where its next request is answered.
 
-    __slots__ = ("_is_measured", "_left", "_slow", "is_here")
+    `is_in_turn`: it does nothing but write one block to a file that has one writer.
+    """
 
-    def __init__(self, *, is_here: bool, is_measured: bool = False) -> None:
+    __slots__ = ("_is_measured", "_left", "_slow", "is_here", "is_in_turn")
+
+    def __init__(self, *, is_here: bool, is_measured: bool = False, is_in_turn: bool = False) -> None:
         self.is_here = is_here
+        self.is_in_turn = is_in_turn
         self._is_measured = is_measured
         self._left = 0
         self._slow = 0

@@ -8,11 +8,13 @@ from connexion.http_facts import METHODS
 from connexion.middleware.abstract import SpecMiddleware
 from connexion.spec import Specification
 
+from handlers.auth import BEARER_HEADER
 from handlers.body import ClientGone, Receive, receive_body
 from handlers.cork import Sender
 from handlers.cors import ORIGIN, WANTED_METHOD, Cors
 from handlers.envelope import Envelope
 from handlers.failures import error_for
+from handlers.lane import Lane
 from handlers.logs import log_request
 from handlers.metrics import Metrics
 from handlers.operation import Operation, Workshop
@@ -33,10 +35,13 @@ _GONE: Final = 499
 class Pipeline(SpecMiddleware):
     """Connexion's operations, compiled once. What is no operation (pages, documents, health) joins by `add`."""
 
-    def __init__(self, shop: Workshop, metrics: Metrics, pool: Pool[Any, Answer]) -> None:
+    def __init__(
+        self, shop: Workshop, metrics: Metrics, pool: Pool[Any, Answer], lane: Lane[Any, Answer] | None = None
+    ) -> None:
         self._shop = shop
         self._metrics = metrics
         self._pool = pool
+        self._lane = lane
         self._envelope: Envelope = shop.envelope
         self._cors = Cors(shop.house)
         self._tracer = tracer()
@@ -118,11 +123,14 @@ class Pipeline(SpecMiddleware):
         return answer
 
     async def _run_away(self, endpoint: Endpoint, request: Request) -> Answer:
+        # Whom a token belongs to may have to be asked elsewhere, and nobody in a line waits for that.
+        is_in_turn = endpoint.pace.is_in_turn and BEARER_HEADER not in request.headers
+        run = self._lane.run if is_in_turn and self._lane is not None else self._pool.run
         if self._tracer is None:
-            answer = await self._pool.run(endpoint.run, request)
+            answer = await run(endpoint.run, request)
         else:
             with self._tracer.span(endpoint.name, request):
-                answer = await self._pool.run(_in_this_context(endpoint.run), request)
+                answer = await run(_in_this_context(endpoint.run), request)
         endpoint.pace.was_away()
         return answer
 

@@ -3,10 +3,10 @@
 import asyncio
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from queue import SimpleQueue
-from typing import Any, Final, Generic, TypeVar
+from typing import Final, Generic, TypeVar
 
 from penstock.boundary import lend_thread
 from penstock.clock import monotonic_seconds
@@ -14,6 +14,13 @@ from penstock.clock import monotonic_seconds
 CLOSING_SECONDS: Final = 10.0
 Given = TypeVar("Given")
 Result = TypeVar("Result")
+
+
+Job = tuple[Callable[[Given], Result], Given, asyncio.Future[Result]]
+"""What is to be run, with what, and who waits for it."""
+
+Outcome = tuple[asyncio.Future[Result], Result | None, BaseException | None]
+"""Who waits for a job, and what came of it."""
 
 
 class Pool(Generic[Given, Result]):
@@ -28,8 +35,8 @@ class Pool(Generic[Given, Result]):
         self.threads = threads
         self._most = threads + most_waiting
         self.load = 0
-        self._queue: SimpleQueue[tuple[Callable[[Given], Result], Given, asyncio.Future[Result]] | None] = SimpleQueue()
-        self._done: deque[tuple[asyncio.Future[Result], Result | None, BaseException | None]] = deque()
+        self._queue: SimpleQueue[Job[Given, Result] | None] = SimpleQueue()
+        self._done: deque[Outcome[Result]] = deque()
         self._is_waking = False
         self._crew: list[threading.Thread] = []
         self._lock = threading.Lock()
@@ -48,6 +55,12 @@ class Pool(Generic[Given, Result]):
 
     async def run(self, act: Callable[[Given], Result], given: Given) -> Result:
         """Run a function in a thread and return what it returns."""
+        return await self.wait_for(self._queue, act, given)
+
+    async def wait_for(
+        self, queue: "SimpleQueue[Job[Given, Result] | None]", act: Callable[[Given], Result], given: Given
+    ) -> Result:
+        """Queue a job for whoever works on a queue, and return its result once that was reported."""
         loop = asyncio.get_running_loop()
         if self._loop is not loop:
             self._open(loop)
@@ -55,7 +68,7 @@ class Pool(Generic[Given, Result]):
         self.load += 1
         if self._away:
             self._stand_in()
-        self._queue.put((act, given, future))
+        queue.put((act, given, future))
         try:
             return await future
         finally:
@@ -116,17 +129,16 @@ class Pool(Generic[Given, Result]):
     def _work(self) -> None:
         lend_thread(self._wait)
         while (job := self._queue.get()) is not None:
-            act, given, future = job
-            try:
-                outcome: tuple[Any, Result | None, BaseException | None] = (future, act(given), None)
-            except BaseException as error:  # noqa: BLE001 -- it belongs to the one who waits
-                outcome = (future, None, error)
-            self._done.append(outcome)
-            if not self._is_waking and self._loop is not None:
-                self._is_waking = True
-                _wake(self._loop, self._settle)
+            self.report((done(job),))
             if self._is_too_many():
                 return
+
+    def report(self, outcomes: Iterable[Outcome[Result]]) -> None:
+        """Have the loop tell those who wait; from any thread."""
+        self._done.extend(outcomes)
+        if not self._is_waking and self._loop is not None:
+            self._is_waking = True
+            _wake(self._loop, self._settle)
 
     def _settle(self) -> None:
         # First the flag, then the queue: whoever is done after this wakes the loop again.
@@ -140,6 +152,15 @@ class Pool(Generic[Given, Result]):
                 future.set_exception(error)
             else:
                 future.set_result(result)  # type: ignore[arg-type]  # there is a result where there is no error
+
+
+def done(job: Job[Given, Result]) -> Outcome[Result]:
+    """Do a job."""
+    act, given, future = job
+    try:
+        return future, act(given), None
+    except BaseException as error:  # noqa: BLE001 -- it belongs to the one who waits
+        return future, None, error
 
 
 def _wake(loop: asyncio.AbstractEventLoop, act: Callable[[], None]) -> None:

@@ -1,9 +1,9 @@
 """A database as the rooms see it: blocks that read, blocks that write, and what goes wrong with them."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
-from contextlib import AbstractContextManager
-from typing import Any, Final, NamedTuple
+from collections.abc import Callable, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy.engine import URL, Dialect
 
@@ -47,6 +47,29 @@ class Seen(NamedTuple):
     mark: Any = None
 
 
+Receipt = Callable[[], None]
+"""Raises `DatabaseUnavailable` if what it stands for was not kept."""
+
+
+class Together(Protocol):
+    """A stretch of blocks of one thread, which are committed by its end. Until then nobody may be told of them."""
+
+    def receipt(self) -> Receipt:
+        """Return what stands for the blocks since the last receipt, to be asked when the stretch has ended."""
+        ...
+
+
+class _Alone:
+    """A stretch of blocks that are each committed when they end."""
+
+    def receipt(self) -> Receipt:
+        """Return what never raises."""
+        return _nothing
+
+
+def _nothing() -> None: ...
+
+
 class Connection(ABC):
     """One open block on one connection. Statements are compiled once and run by the driver."""
 
@@ -81,6 +104,14 @@ class Database(ABC):
     @abstractmethod
     def writing(self) -> AbstractContextManager[Connection]:
         """Open one transaction. Leaving commits it, an exception rolls it back."""
+
+    def together(self) -> AbstractContextManager["Together"]:
+        """Open a stretch in which this thread's blocks may end before they are committed."""
+        return nullcontext(_Alone())
+
+    def after_commit(self, act: Callable[[], object]) -> None:
+        """Do something once the block that this thread has just left is committed."""
+        act()
 
     @abstractmethod
     def reading(self) -> AbstractContextManager[Connection]:

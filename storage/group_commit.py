@@ -8,11 +8,12 @@ transaction like any other.
 
 import sqlite3
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
 from typing import Final
 
-from storage.database import DatabaseUnavailable, LockTimeout
+from storage.database import DatabaseUnavailable, LockTimeout, Receipt
 from storage.fair_lock import FairLock
 
 MOST_BLOCKS: Final = 32
@@ -35,11 +36,54 @@ class Batch:
         self.done.set()
 
 
+class Stretch:
+    """The blocks of one thread that are committed together. ``has_line``: between two of them the thread keeps its turn."""
+
+    __slots__ = ("_after", "_batches", "_next", "has_line")
+
+    def __init__(self) -> None:
+        self.has_line = False
+        self._batches: list[Batch] = []
+        self._next = 0
+        self._after: list[Callable[[], object]] = []
+
+    def receipt(self) -> Receipt:
+        """Return a function for the blocks since the last receipt: called behind the stretch, it raises if they are lost."""
+        batches, self._next = self._batches[self._next :], len(self._batches)
+        return partial(_insist, batches)
+
+    def keep(self, batch: Batch) -> None:
+        """Note that a block was kept."""
+        self._batches.append(batch)
+
+    def afterwards(self, act: Callable[[], object]) -> None:
+        """Do something when the stretch has ended."""
+        self._after.append(act)
+
+    def end(self) -> None:
+        """Wait until every block is committed or lost."""
+        for batch in self._batches:
+            batch.done.wait()
+        for act in self._after:
+            act()
+
+
+def _insist(batches: Sequence[Batch]) -> None:
+    for batch in batches:
+        if batch.error is not None:
+            raise DatabaseUnavailable from batch.error
+
+
+class _Here(threading.local):
+    stretch: Stretch | None = None
+
+
 class GroupCommit:
     """The line of writers of one process."""
 
     def __init__(self, connect: Callable[[], sqlite3.Cursor]) -> None:
         self._connect = connect
+        self._here = _Here()
         self._line = FairLock()
         self._cursor: sqlite3.Cursor | None = None
         self._batch = Batch()
@@ -48,7 +92,10 @@ class GroupCommit:
     @contextmanager
     def block(self, wait_seconds: float) -> Iterator[sqlite3.Cursor]:
         """Open one transaction. Leaving keeps it for good, an exception undoes it."""
-        if not self._line.acquire(wait_seconds):
+        stretch = self._here.stretch
+        if stretch is not None and stretch.has_line:
+            stretch.has_line = False
+        elif not self._line.acquire(wait_seconds):
             raise LockTimeout("Other writers held the database for too long.")
         batch = self._batch
         try:
@@ -62,10 +109,42 @@ class GroupCommit:
         except BaseException:
             self._leave(batch)
             raise
+        if stretch is not None:
+            self._stay(stretch, batch)
+            return
         if not self._leave(batch):
             batch.done.wait()
-        if batch.error is not None:
-            raise DatabaseUnavailable from batch.error
+        _insist([batch])
+
+    @contextmanager
+    def together(self) -> Iterator[Stretch]:
+        """Let blocks of this thread end before they are committed. Whoever leaves this one waits for them all.
+
+        Until then nobody may be told of them, and then only what their receipts say.
+        """
+        stretch = self._here.stretch = Stretch()
+        try:
+            yield stretch
+        finally:
+            self._here.stretch = None
+            if stretch.has_line:
+                self._settle(self._batch)
+            stretch.end()
+
+    def after_commit(self, act: Callable[[], object]) -> None:
+        """Do something once the block that this thread has just left is committed."""
+        if self._here.stretch is None:
+            act()
+        else:
+            self._here.stretch.afterwards(act)
+
+    def _stay(self, stretch: Stretch, batch: Batch) -> None:
+        """Leave a block of a stretch: keep the line, unless somebody waits for it or the batch is full."""
+        stretch.keep(batch)
+        if batch.kept >= MOST_BLOCKS:
+            self._settle(batch)
+        elif not self._line.hand_over():
+            stretch.has_line = True
 
     def close(self) -> None:
         """Close the connection, now or when the block that uses it has ended."""
@@ -104,11 +183,15 @@ class GroupCommit:
         """Hand over to the next in line, or commit for all and let go; True where nothing is left to wait for."""
         if batch.kept < MOST_BLOCKS and self._line.hand_over():
             return batch.kept == 0
+        self._settle(batch)
+        return True
+
+    def _settle(self, batch: Batch) -> None:
+        """Commit for all, and let go."""
         try:
             self._commit(batch)
         finally:
             self._release()
-        return True
 
     def _commit(self, batch: Batch) -> None:
         if self._cursor is None or not batch.kept or batch.done.is_set():

@@ -2,8 +2,8 @@
 
 import sqlite3
 from collections import deque
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
@@ -17,6 +17,7 @@ from storage.database import (
     LockTimeout,
     ReadOnlyBlock,
     Seen,
+    Together,
 )
 from storage.group_commit import GroupCommit
 from storage.statement import Statement, Values
@@ -102,6 +103,14 @@ class SqliteDatabase(Database):
                 yield SqliteConnection(cursor, self.dialect, is_writing=True)  # type: ignore[arg-type]  # set in __init__
         except sqlite3.Error as exc:
             raise _translated(exc) from exc
+
+    def together(self) -> AbstractContextManager[Together]:
+        """Open a stretch whose blocks share one trip to the disk, at its end."""
+        return self._writer.together()
+
+    def after_commit(self, act: Callable[[], object]) -> None:
+        """Do something once the block that this thread has just left is on the disk."""
+        self._writer.after_commit(act)
 
     def reading(self) -> "Reading":
         """Open a block that reads one state of the database, whatever is written meanwhile."""

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
+from functools import partial
 from types import TracebackType
 
 from penstock.boundary import transaction
@@ -211,6 +212,7 @@ def open_work(
     what must not stand in a row as it is. ``ring`` is called after each commit that the jobs wait for.
     """
     cursors = Cursors(cursor_key)
+    after = partial(database.after_commit, ring) if ring is not None else None
 
     def opened(scope: Scope, *, read: bool = False) -> Opened:
         def made(connection: Connection) -> RowsOfWork:
@@ -219,6 +221,6 @@ def open_work(
 
         if read:
             return Opened(database.reading(), made, None)
-        return Opened(database.writing(), made, ring)
+        return Opened(database.writing(), made, after)
 
     return opened

@@ -156,6 +156,7 @@ def test_killed_servers_leave_the_events_of_a_cart_without_gap_or_repeat(
     ("name", "kind", "failpoints"),
     [
         ("event_after_commit", "sqlite", SLOW),
+        ("early_answer", "sqlite", ""),
         pytest.param("unlocked_sequence", "postgresql", SLOW, marks=pytest.mark.services),
     ],
 )

@@ -185,6 +185,102 @@ def _fail(_):
     raise KeyError
 
 
+def test_blocks_of_a_stretch_share_one_commit_at_its_end(database, work, commands):
+    carts = [make.cart() for _ in range(3)]
+    with database.together() as stretch:
+        for cart in carts:
+            adding(work, cart)()
+        told = stretch.receipt()
+        assert commands.count("COMMIT") == 0
+        assert kept(work, carts) == [False] * 3
+    assert kept(work, carts) == [True] * 3
+    assert (commands.count("COMMIT"), told()) == (1, None)
+    adding(work, make.cart())()
+    assert commands.count("COMMIT") == 2
+
+
+def test_a_stretch_that_wrote_nothing_leaves_the_line_free(database, work, commands):
+    with database.together() as stretch:
+        assert kept(work, [make.cart()]) == [False]
+        told = stretch.receipt()
+    assert (told(), commands) == (None, [])
+    adding(work, make.cart())()
+
+
+def test_one_of_a_stretch_that_fails_is_undone_alone(database, work):
+    carts, told = [make.cart() for _ in range(4)], []
+    with database.together() as stretch:
+        for index, cart in enumerate(carts):
+            if index in (0, 2):
+                with pytest.raises(KeyError):
+                    adding(work, cart, then=_fail)()
+            else:
+                adding(work, cart)()
+            told.append(stretch.receipt())
+    assert kept(work, carts) == [False, True, False, True]
+    assert [each() for each in told] == [None] * 4
+
+
+def test_a_stretch_takes_turns_with_those_who_wait(database, work):
+    mine, theirs = [make.cart() for _ in range(40)], [make.cart() for _ in range(40)]
+    begun = threading.Event()
+
+    def stretch():
+        with database.together() as stretch:
+            for cart in mine:
+                adding(work, cart)()
+                begun.set()
+            told = stretch.receipt()
+        return told()
+
+    def others(part):
+        begun.wait(10)
+        for cart in part:
+            adding(work, cart)()
+            assert kept(work, [cart]) == [True]
+
+    results = race([stretch, *(lambda n=n: others(theirs[n::4]) for n in range(4))])
+    assert results == [None] * 5
+    assert kept(work, [*mine, *theirs]) == [True] * 80
+
+
+def test_a_lost_commit_is_told_to_those_whose_blocks_it_held(database, work):
+    carts, told = [make.cart() for _ in range(3)], []
+
+    def close(uow):
+        uow._connection._connection._cursor.connection.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION else sqlite3.SQLITE_OK
+        )
+
+    with database.together() as stretch:
+        told.append(stretch.receipt())
+        for cart in carts[:2]:
+            adding(work, cart, then=close if cart is carts[1] else None)()
+            told.append(stretch.receipt())
+    assert told[0]() is None
+    for each in told[1:]:
+        with pytest.raises(DatabaseUnavailable):
+            each()
+    adding(work, carts[2])()
+    assert kept(work, carts) == [False, False, True]
+
+
+def test_the_jobs_are_nudged_when_a_stretch_is_on_the_disk(database):
+    cart, found = make.cart(), []
+    plain = open_work(database, StandingClock(make.NOW), cursor_key=b"k", vault=make.vault())
+    rung = open_work(
+        database,
+        StandingClock(make.NOW),
+        cursor_key=b"k",
+        vault=make.vault(),
+        ring=lambda: found.append(kept(plain, [cart])),
+    )
+    with database.together():
+        adding(rung, cart)()
+        assert found == []
+    assert found == [[True]]
+
+
 def test_closing_waits_for_nobody(database, work):
     with ExitStack() as stack:
         uow = stack.enter_context(work(make.SCOPE))
