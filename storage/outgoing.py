@@ -38,10 +38,19 @@ TELL: Final = "tell"
 BATCH: Final = 200
 """How many events one transaction hands on at the most."""
 
-_ANY_WAITING = Statement(sa.select(events.c.id).where(events.c.dispatched_at.is_(None)).limit(1), across=True)
+
+def _waiting(*columns: sa.Column[Any]) -> sa.Select[Any]:
+    """Return a select over events that are not handed on.
+
+    The index holds only these. SQLite would not see how few they are in what `ANALYZE` found in a young database.
+    """
+    found = sa.select(*columns).where(events.c.dispatched_at.is_(None))
+    return found.with_hint(events, "INDEXED BY ix_events_waiting", "sqlite")
+
+
+_ANY_WAITING = Statement(_waiting(events.c.id).limit(1), across=True)
 _WAITING = Statement(
-    sa.select(events.c.id, events.c.type, events.c.created_at, *(events.c[name] for name in SCOPE_COLUMNS))
-    .where(events.c.dispatched_at.is_(None))
+    _waiting(events.c.id, events.c.type, events.c.created_at, *(events.c[name] for name in SCOPE_COLUMNS))
     .order_by(events.c.created_at, events.c.id)
     .limit(sa.bindparam("limit", type_=Whole()))
     .with_for_update(skip_locked=True),
@@ -63,10 +72,7 @@ _CLOCK = Statement(sa.select(environments.c.clock_at).where(environments.c.id ==
 _EVENT = Statement(
     scoped.select(events.c.id, events.c.type, events.c.data, events.c.created_at).where(scoped.by_id(events))
 )
-_OLDEST = Statement(
-    sa.select(events.c.created_at).where(events.c.dispatched_at.is_(None)).order_by(events.c.created_at).limit(1),
-    across=True,
-)
+_OLDEST = Statement(_waiting(events.c.created_at).order_by(events.c.created_at).limit(1), across=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,8 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Final
 
+from sqlalchemy import FromClause
+from sqlalchemy.dialects.sqlite.base import SQLiteCompiler
 from sqlalchemy.dialects.sqlite.pysqlite import SQLiteDialect_pysqlite
 from sqlalchemy.engine import URL
 
@@ -85,11 +87,24 @@ class SqliteConnection(Connection):
             raise ReadOnlyBlock("this block was opened for reading")
 
 
+class _Compiler(SQLiteCompiler):
+    """Writes a statement's hints, which SQLAlchemy leaves out on SQLite: ``INDEXED BY`` behind a table."""
+
+    def get_from_hint_text(self, table: FromClause, text: str | None) -> str | None:  # noqa: ARG002  the signature is SQLAlchemy's
+        """Return a hint as it stands."""
+        return text
+
+
+class _Dialect(SQLiteDialect_pysqlite):
+    statement_compiler = _Compiler
+    supports_statement_cache = True
+
+
 class SqliteDatabase(Database):
     """A SQLite file. Writers of this process stand in line; those of other processes are waited for by SQLite."""
 
     def __init__(self, url: URL) -> None:
-        super().__init__(url, SQLiteDialect_pysqlite())
+        super().__init__(url, _Dialect())
         self._path = url.database or ""
         self._idle: deque[sqlite3.Cursor] = deque()
         self._writer = GroupCommit(self._connect)

@@ -2,6 +2,8 @@
 
 import importlib
 import sqlite3
+import uuid
+from contextlib import closing
 
 import pytest
 
@@ -57,6 +59,23 @@ def test_a_statement_searches_and_never_scans(sqlite_url, name):
     if name in COUNTS:
         found = found.replace("SCAN due USING INDEX", "")
     assert "SCAN" not in found
+
+
+@pytest.mark.parametrize("name", ["_ANY_WAITING", "_WAITING", "_OLDEST"])
+def test_what_waits_is_found_by_its_index_whatever_a_young_database_was_analyzed_for(sqlite_url, name):
+    fields = (
+        "id, workspace_id, environment_id, application_id, type, object_type, object_id, sequence, data, created_at"
+    )
+    words = (*(f"'{uuid.uuid4()}'" for _ in range(3)), "'cart.created'", "'cart'", "'c'", "?", "'{}'", "1", "1", "?")
+    with closing(sqlite3.connect(parse(sqlite_url).database)) as young, young:
+        young.executemany(
+            f"INSERT INTO events ({fields}, dispatched_at, stream_sequence) VALUES (?, {', '.join(words)})",
+            [(str(uuid.uuid4()), number, number) for number in range(1, 12)],
+        )
+        young.execute("ANALYZE")
+    found = plan(sqlite_url, STATEMENTS[f"storage.outgoing.{name}"])
+    assert "INDEX ix_events_waiting" in found
+    assert "B-TREE" not in found
 
 
 @pytest.mark.parametrize("name", [name for name in STATEMENTS if "_LISTING" in name])
