@@ -306,8 +306,8 @@ def text_of(value: Any) -> str | None:
 
 
 def note(at: Any, scope: Sequence[str], event: tuple[str, str, str, int], data: Any, now: Any) -> None:
-    """Write an event: its type, and its object's noun, id and number."""
-    at.execute(ADD_EVENT, (new_id(), *scope, *event, text_of(data), now, None))
+    """Write an event: its type, and its object's noun, id and number. It counts as handed on, or our relay would do that."""
+    at.execute(ADD_EVENT, (new_id(), *scope, *event, text_of(data), now, now))
 
 
 def summary(cart_id: str, row: Sequence[Any]) -> dict[str, Any]:
