@@ -2,21 +2,37 @@
 
 import gc
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 from tests import servers
 
 DATABASES = ("sqlite", "postgresql")
 
 
+class InPieces(LoadScopeScheduling):
+    """Where several processes share the tests, each file is one process's; the contract's files, which are judged
+    together, are all one's."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        path = nodeid.split("::", 1)[0]
+        return "tests/contract" if path.startswith("tests/contract/") else path
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InPieces:
+    """Say which tests stay together."""
+    return InPieces(config, log)
+
+
 @pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Nothing here may reach beyond the loopback interface, unless a test marks itself.
 
-    What was heard during the contract's tests is judged behind them. The browser's tests come last: its driver leaves an event loop running in this thread as long as it lives.
+    What was heard during the contract's tests is judged behind them.
     """
-    items.sort(key=lambda item: ("e2e" in item.path.parts, item.path.name == "test_emits.py"))
+    items.sort(key=lambda item: item.path.name == "test_emits.py")
     for item in items:
         if item.get_closest_marker("allow_hosts") is None:
             item.add_marker(pytest.mark.allow_hosts(["127.0.0.1", "::1"]))

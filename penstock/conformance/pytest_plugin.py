@@ -2,7 +2,9 @@
 
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import suppress
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any, Final
 
 import pytest
@@ -31,6 +33,8 @@ for _module in _KIT:
         pytest.register_assert_rewrite(_module)
 
 _LIVE: Final = "test_live_"
+
+_OUTPUT: Final = "penstock-connectors"
 
 _tested: Final = pytest.StashKey[dict[str, Any]]()
 
@@ -73,7 +77,21 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
 def pytest_collection_finish(session: pytest.Session) -> None:
     """Note which connectors, engines and sources are about to be tested."""
     found = {item.nodeid.rsplit("::", 1)[0]: _tried(item) for item in session.items}
-    session.config.stash[_tested] = {place: cls for place, cls in found.items() if cls is not None}
+    tested = {place: cls for place, cls in found.items() if cls is not None}
+    session.config.stash[_tested] = tested
+    # One of several processes that share the tests, with pytest-xdist: the one that reports collects nothing itself.
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output[_OUTPUT] = {place: f"{cls.__module__}:{cls.__qualname__}" for place, cls in tested.items()}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Note what was tested there, as far as it can be found here."""
+    tested = node.config.stash.setdefault(_tested, {})
+    for place, name in getattr(node, "workeroutput", {}).get(_OUTPUT, {}).items():
+        with suppress(ImportError, AttributeError):
+            tested[place] = resolve_name(name)
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)

@@ -36,6 +36,19 @@ def shop(database: str, databases: Any, tmp_path_factory: pytest.TempPathFactory
         yield opened
 
 
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where several processes share the tests, give what was tried here to the one that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["evidence"] = LINES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what was tried there."""
+    LINES.extend(getattr(node, "workeroutput", {}).get("evidence", ()))
+
+
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Show what was tried, how often, and how sure that makes us."""
     if LINES:
