@@ -7,6 +7,7 @@ databases. Everything else is started on a free port of the loopback interface a
 import ctypes
 import importlib.util
 import os
+import random
 import shutil
 import signal
 import socket
@@ -29,6 +30,7 @@ NOBODY = 65534
 ROOMY = 512 * 1024 * 1024
 START_SECONDS = 30
 _PR_SET_PDEATHSIG = 1
+_dice = random.SystemRandom()
 # Nothing here outlives a test run, so nothing needs to reach a disk.
 _HASTE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
 
@@ -125,10 +127,16 @@ def _conninfo(url: URL) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
+    """Return a port that nobody listens on, from below those that the system gives to whoever calls out."""
+    while True:
+        port = _dice.randrange(10_000, 32_000)
+        with socket.socket() as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
 
 
 def sweep() -> None:

@@ -29,6 +29,7 @@ from penstock import __version__
 from penstock.api_key import parse
 from penstock.ids import is_uuid
 from storage import migrate
+from tests.servers import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a root secret that only tests may ever know 0123456789"
@@ -376,12 +377,6 @@ def test_the_demo_keeps_serving_until_it_is_told_to_stop():
     process.send_signal(signal.SIGINT)
     status, _ = finished(process)
     assert status == 0
-
-
-def free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 def ready(port, process):

@@ -16,6 +16,7 @@ from cli.main import app as command
 from handlers.app import create_app
 from penstock import settings
 from plugins import doctor, manager
+from tests.servers import free_port
 from tests.shop import made, refused
 from tests.shops import SECRET, OffsetClock, open_shop
 
@@ -36,9 +37,7 @@ def acmepay(monkeypatch):
 @pytest.fixture
 def provider():
     """AcmePay in a box, as a process of its own; the address it listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     env = {**os.environ, "PYTHONPATH": str(SOURCE)}
     process = subprocess.Popen([sys.executable, "-m", "penstock_acmepay.fake", str(port)], env=env)
     try:

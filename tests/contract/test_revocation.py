@@ -5,7 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 import httpx
 import pytest
 
-from tests.contract.test_cli import desk, finished, free_port, init, program, ready  # noqa: F401  desk is a fixture
+from tests.contract.test_cli import desk, finished, init, program, ready  # noqa: F401  desk is a fixture
+from tests.servers import free_port
 
 KEYS = 60
 CONNECTIONS = 8

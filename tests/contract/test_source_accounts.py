@@ -21,6 +21,7 @@ from penstock.tax_engine import TaxableLine, TaxRequest
 from penstock.tenant import Connection
 from penstock.totals import SHIPPING
 from plugins import doctor
+from tests.servers import free_port
 from tests.shop import made, refused
 from tests.shops import open_shop, opened_house
 
@@ -157,9 +158,7 @@ def acmepost(monkeypatch):
 @pytest.fixture
 def provider():
     """AcmePost in a box, as a process of its own; the address it listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     process = subprocess.Popen([sys.executable, str(SOURCE / "penstock_acmepost" / "fake.py"), str(port)])
     try:
         for _ in range(200):

@@ -52,7 +52,11 @@ def test_any_other_text_is_no_key(text):
     assert parse(text) is None
 
 
-@pytest.mark.parametrize("text", [KEY.text + "\n", " " + KEY.text, KEY.text.upper(), "s" * 100_000, KEY.text * 3])
+@pytest.mark.parametrize(
+    "text",
+    [KEY.text + "\n", " " + KEY.text, KEY.text.upper(), "s" * 100_000, KEY.text * 3],
+    ids=["a line's end", "a blank", "capitals", "far too long", "three keys"],
+)
 def test_what_surrounds_a_key_is_not_forgiven(text):
     assert parse(text) is None
     assert len(KEY.text) <= MAX_LENGTH
