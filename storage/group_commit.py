@@ -106,8 +106,8 @@ class GroupCommit:
             except BaseException:
                 self._undo(cursor, batch)
                 raise
-        except BaseException:
-            self._leave(batch)
+        except BaseException as failure:
+            self._leave_undone(stretch, batch, failure)
             raise
         if stretch is not None:
             self._stay(stretch, batch)
@@ -185,6 +185,20 @@ class GroupCommit:
             return batch.kept == 0
         self._settle(batch)
         return True
+
+    def _leave_undone(self, stretch: Stretch | None, batch: Batch, failure: BaseException) -> None:
+        """Leave a block that failed. What it says may follow from what others wrote, so it waits until that is kept too.
+
+        An answer that a repeat finds under its key is such a thing. Raises `DatabaseUnavailable` where that is lost.
+        """
+        if isinstance(failure, sqlite3.Error) or not batch.kept:
+            self._leave(batch)
+        elif stretch is not None:
+            self._stay(stretch, batch)
+        else:
+            if not self._leave(batch):
+                batch.done.wait()
+            _insist([batch])
 
     def _settle(self, batch: Batch) -> None:
         """Commit for all, and let go."""

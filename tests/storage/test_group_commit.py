@@ -164,6 +164,37 @@ def test_a_commit_that_fails_fails_for_all_of_its_blocks(database, work):
     assert kept(work, carts) == [True, False, False]
 
 
+def test_what_a_failure_may_follow_from_is_lost_with_it(database, work):
+    """A repeat that finds its answer in a block that is not on the disk yet must not tell of it."""
+    cart, found = make.cart(), []
+
+    def repeat(uow):
+        found.append(uow.carts.get(cart.id) is not None)
+        uow._connection._connection._cursor.connection.set_authorizer(
+            lambda action, *_: sqlite3.SQLITE_DENY if action == sqlite3.SQLITE_TRANSACTION else sqlite3.SQLITE_OK
+        )
+        raise KeyError
+
+    results = in_line(database, adding(work, cart), adding(work, make.cart(), then=repeat))
+    assert [type(result) for result in results] == [DatabaseUnavailable, DatabaseUnavailable]
+    assert (found, kept(work, [cart])) == ([True], [False])
+
+
+def test_what_a_failure_of_a_stretch_may_follow_from_is_in_its_receipt(database, work):
+    cart = make.cart()
+    with database.together() as stretch:
+        adding(work, cart)()
+        first = stretch.receipt()
+        with pytest.raises(KeyError):
+            adding(work, make.cart(), then=_fail)()
+        second = stretch.receipt()
+        database._writer._cursor.execute("ROLLBACK")
+    for each in (first, second):
+        with pytest.raises(DatabaseUnavailable):
+            each()
+    assert kept(work, [cart]) == [False]
+
+
 def test_a_crowd_under_failures_keeps_exactly_what_returned(work):
     def writer(number):
         kept_here = []
