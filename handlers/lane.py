@@ -46,10 +46,13 @@ class Lane(Generic[Given, Result]):
 
     def _stretch(self, job: Job[Given, Result] | None) -> list[Outcome[Result]]:
         outcomes: list[tuple[Outcome[Result], Receipt]] = []
-        with self._together() as stretch:
-            while job is not None:
-                outcomes.append((done(job), stretch.receipt()))
-                job = self._next() if len(outcomes) < MOST else None
+        try:
+            with self._together() as stretch:
+                while job is not None:
+                    outcomes.append((done(job), stretch.receipt()))
+                    job = self._next() if len(outcomes) < MOST else None
+        except Exception as error:  # noqa: BLE001 -- whatever fails, the lane must be there for the next request
+            return [(future, None, error) for (future, _, _), _ in outcomes]
         return [_checked(outcome, receipt) for outcome, receipt in outcomes]
 
     def _next(self) -> Job[Given, Result] | None:

@@ -16,6 +16,7 @@ class Disk:
 
     def __init__(self):
         self.stretches, self.bad, self.receipts = [], set(), 0
+        self.failure = None
         self.may_end = threading.Event()
         self.may_end.set()
 
@@ -24,6 +25,8 @@ class Disk:
         began = self.receipts
         yield self
         self.may_end.wait(10)
+        if self.failure is not None:
+            raise self.failure
         self.stretches.append(self.receipts - began)
 
     def receipt(self):
@@ -105,6 +108,19 @@ def test_a_failure_belongs_to_its_own_request(disk):
     async def act(lane, _):
         answers = await asyncio.gather(*(lane.run(lambda n: 1 // n, n) for n in (1, 0, 1)), return_exceptions=True)
         assert [type(each) for each in answers] == [int, ZeroDivisionError, int]
+
+    run(disk, act)
+
+
+def test_a_stretch_that_breaks_takes_only_its_own_requests_with_it(disk):
+    broken = RuntimeError("the disk is on fire")
+
+    async def act(lane, _):
+        disk.failure = broken
+        with pytest.raises(RuntimeError, match="on fire"):
+            await lane.run(str, 1)
+        disk.failure = None
+        assert await lane.run(str, 2) == "2"
 
     run(disk, act)
 

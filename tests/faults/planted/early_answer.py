@@ -4,14 +4,14 @@ LANE = "handlers/lane.py"
 EDITS = (
     (
         LANE,
-        "                outcomes.append((done(job), stretch.receipt()))\n",
+        "                    outcomes.append((done(job), stretch.receipt()))\n",
         (
-            '                if job[1].method == "PATCH":\n'
-            "                    self._pool.report([done(job)])\n"
-            "                else:\n"
-            "                    outcomes.append((done(job), stretch.receipt()))\n"
+            '                    if job[1].method == "PATCH":\n'
+            "                        self._pool.report([done(job)])\n"
+            "                    else:\n"
+            "                        outcomes.append((done(job), stretch.receipt()))\n"
             # So long that somebody pulls the plug meanwhile.
-            "                threading.Event().wait(0.02)\n"
+            "                    threading.Event().wait(0.02)\n"
         ),
     ),
     (LANE, "len(outcomes) < MOST", "len(outcomes) == 0"),
