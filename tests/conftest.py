@@ -1,4 +1,4 @@
-"""What every test may have: databases of its own, and no network beyond this machine."""
+"""What every test may have: databases of its own, and no network beyond this machine. What fault tests tried is shown."""
 
 import gc
 from collections.abc import Iterator
@@ -8,6 +8,7 @@ import pytest
 from xdist.scheduler import LoadScopeScheduling
 
 from tests import servers
+from tests.faults.evidence import LINES
 
 DATABASES = ("sqlite", "postgresql")
 
@@ -93,3 +94,24 @@ def postgresql_database(postgres_databases: servers.PostgresDatabases) -> Iterat
 def database_url(request: pytest.FixtureRequest) -> str:
     """A fresh, migrated database, once on each of the two."""
     return request.getfixturevalue("sqlite_url" if request.param == "sqlite" else "postgresql_database")
+
+
+def pytest_sessionfinish(session: pytest.Session) -> None:
+    """Where several processes share the tests, give what was tried here to the one that reports."""
+    output = getattr(session.config, "workeroutput", None)
+    if output is not None:
+        output["evidence"] = LINES
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_testnodedown(node: Any) -> None:
+    """Take what was tried there."""
+    LINES.extend(getattr(node, "workeroutput", {}).get("evidence", ()))
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Show what was tried, how often, and how sure that makes us."""
+    if LINES:
+        terminalreporter.section("evidence")
+        for line in LINES:
+            terminalreporter.write_line(line)

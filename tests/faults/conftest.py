@@ -1,11 +1,10 @@
-"""What the fault tests share: a shop for each database, and the evidence, shown at the end of every run."""
+"""What the fault tests share: a shop for each database."""
 
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
-from tests.faults.evidence import LINES
 from tests.faults.town import PAUSES, Shop, open_shop
 from tests.faults.tree import ROOT
 
@@ -34,24 +33,3 @@ def shop(database: str, databases: Any, tmp_path_factory: pytest.TempPathFactory
         open_shop(ROOT, url, folder, servers=SERVERS[database], failpoints=PAUSES) as opened,
     ):
         yield opened
-
-
-def pytest_sessionfinish(session: pytest.Session) -> None:
-    """Where several processes share the tests, give what was tried here to the one that reports."""
-    output = getattr(session.config, "workeroutput", None)
-    if output is not None:
-        output["evidence"] = LINES
-
-
-@pytest.hookimpl(optionalhook=True)
-def pytest_testnodedown(node: Any) -> None:
-    """Take what was tried there."""
-    LINES.extend(getattr(node, "workeroutput", {}).get("evidence", ()))
-
-
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    """Show what was tried, how often, and how sure that makes us."""
-    if LINES:
-        terminalreporter.section("evidence")
-        for line in LINES:
-            terminalreporter.write_line(line)
