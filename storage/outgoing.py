@@ -56,7 +56,6 @@ _WAITING = Statement(
     .with_for_update(skip_locked=True),
     across=True,
 )
-_WHOLE = Statement(scoped.select(*events.columns).where(scoped.by_id(events)))
 _OURS = Statement(
     scoped.delete(due).where(scoped.by_id(due), due.c.attempts == value(due.c.attempts)),
 )
@@ -185,14 +184,14 @@ class Outgoing:
         queue = DueRows(connection)
         for row in rows if self._tells else ():
             queue.add(TELL, row.id, now)
-        EventRows(connection).number([row.id for row in rows], connection.machine_now)
-        heard = [(row.id, listening) for row in rows if (listening := _listening(endpoints, row))]
+        stream = EventRows(connection)
+        stream.number([row.id for row in rows], connection.machine_now)
+        heard = {row.id: listening for row in rows if (listening := _listening(endpoints, row))}
         # Most events have no listener: what they carry is read only for those that have.
-        whole = connection.batch([(_WHOLE, {"id": event_id}) for event_id, _ in heard]) if heard else []
-        for (row,), (_, listening) in zip(whole, heard, strict=True):
+        for row in stream.numbered(list(heard)) if heard else ():
             message = written(message_of(connection.scope, row))
             webhooks.add_message(event_name(row.id), row.type, message)
-            for endpoint in listening:
+            for endpoint in heard[row.id]:
                 delivery = _delivery(row, endpoint, now)
                 webhooks.add_delivery(delivery)
                 queue.add("deliver", delivery.id, now)
