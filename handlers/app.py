@@ -29,6 +29,7 @@ from handlers.schema import Compiler
 from handlers.sealing import Seal
 from penstock import catalogue
 from penstock.web_page import Route
+from storage.sqlite import SqliteDatabase
 
 Json = Mapping[str, Any]
 
@@ -113,9 +114,9 @@ def _add_plain(pipeline: Pipeline, document: Json | None) -> None:
 
 def _lane(house: DoorHouse, pool: Pool[Any, Answer]) -> Lane[Any, Answer] | None:
     """Return the one thread that writes, where the database has one writer."""
-    if not isinstance(house, House) or house.settings.sqlite_file is None:
-        return None
-    return Lane(pool, house.database.together)
+    if isinstance(house, House) and isinstance(house.database, SqliteDatabase):
+        return Lane(pool, house.database.together)
+    return None
 
 
 def _lifespan(crews: Sequence[Pool[Any, Answer] | Lane[Any, Answer]]) -> Any:

@@ -12,9 +12,10 @@ from typing import Final, Generic
 
 from handlers.pool import CLOSING_SECONDS, Given, Job, Outcome, Pool, Result, done
 from storage.database import Receipt, Together
+from storage.group_commit import MOST_BLOCKS
 
-MOST: Final = 32
-"""How many requests share a trip to the disk at the most, so that the first of them does not wait for long."""
+MOST: Final = MOST_BLOCKS
+"""How many requests are told together at the most: as many as share a commit, so that the first does not wait for long."""
 
 
 class Lane(Generic[Given, Result]):

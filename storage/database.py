@@ -2,7 +2,7 @@
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from typing import Any, Final, NamedTuple, Protocol
 
 from sqlalchemy.engine import URL, Dialect
@@ -59,17 +59,6 @@ class Together(Protocol):
         ...
 
 
-class _Alone:
-    """A stretch of blocks that are each committed when they end."""
-
-    def receipt(self) -> Receipt:
-        """Return what never raises."""
-        return _nothing
-
-
-def _nothing() -> None: ...
-
-
 class Connection(ABC):
     """One open block on one connection. Statements are compiled once and run by the driver."""
 
@@ -104,10 +93,6 @@ class Database(ABC):
     @abstractmethod
     def writing(self) -> AbstractContextManager[Connection]:
         """Open one transaction. Leaving commits it, an exception rolls it back."""
-
-    def together(self) -> AbstractContextManager["Together"]:
-        """Open a stretch in which this thread's blocks may end before they are committed."""
-        return nullcontext(_Alone())
 
     def after_commit(self, act: Callable[[], object]) -> None:
         """Do something once the block that this thread has just left is committed."""
