@@ -24,6 +24,7 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from handlers.tax_wire import calculation_out
+from penstock.cart_life import ABANDON, FIRST_LOOK
 from penstock.flows.calculate_basket import calculate_basket
 from penstock.flows.quote_items import _basket
 from penstock.ids import new_id, new_session_id
@@ -53,6 +54,7 @@ from tests.bench.floor_sql import (
     LIST_ORDERS,
     LIST_PAYMENTS,
     LOCK_CART,
+    OFFERS,
     ORDER,
     SAVE_CART,
     SAVE_ITEM,
@@ -332,6 +334,7 @@ def create_cart(request: Request) -> tuple[int, Any]:
             at.execute(CLAIM, (*scope, key_id, "carts.create_cart", key, digest, until, end))
         at.execute(ADD_CART, (cart_id, *scope, *row))
         note(at, scope, ("cart.created", "cart", cart_id, 1), summary(cart_id, row), now)
+        at.execute(ADD_DUE, (new_id(), *scope, ABANDON, cart_id, stored(moment + FIRST_LOOK), None, 0))
         answer = cart_out(cart_id, scope, row, ())
         if key is not None:
             answer = orjson.dumps(answer)
@@ -348,14 +351,21 @@ def save_cart(at: Any, cart_id: str, scope: Sequence[str], row: list[Any], chang
     note(at, scope, (kind, "cart", cart_id, row[IN_CART["sequence"]]), {**summary(cart_id, row), **more}, now)
 
 
+def offers(at: Any, scope: Sequence[str]) -> list[Any]:
+    """Read the automatic discounts that the changed cart could have: there are none."""
+    now = stored(datetime.now(UTC))
+    return at.execute(OFFERS, (*scope, now, now)).fetchall()  # type: ignore[no-any-return]  # the driver's own
+
+
 def update_item(request: Request) -> tuple[int, Any]:
     _, scope = caller(request)
     cart_id, item_id = request.path_params["cart"], request.path_params["id"]
     quantity = orjson.loads(request.state.body)["quantity"]
     with DATABASE.writing() as block:
         at = cursor(block)
-        row = list(at.execute(LOCK_CART, (cart_id, *scope)).fetchone())
+        row = list(at.execute(LOCK_CART, (*scope, cart_id, *scope)).fetchone()[: len(CART)])
         items = [list(item) for item in at.execute(ITEMS, (cart_id, *scope)).fetchall()]
+        offers(at, scope)
         item = next(item for item in items if item[IN_ITEM["id"]] == item_id)
         item[IN_ITEM["quantity"]] = quantity
         row[IN_CART["subtotal"]] = sum(each[IN_ITEM["unit_price"]] * each[IN_ITEM["quantity"]] for each in items)
@@ -371,8 +381,9 @@ def update_cart(request: Request) -> tuple[int, Any]:
     cart_id, body = request.path_params["id"], orjson.loads(request.state.body)
     with DATABASE.writing() as block:
         at = cursor(block)
-        row = list(at.execute(LOCK_CART, (cart_id, *scope)).fetchone())
+        row = list(at.execute(LOCK_CART, (*scope, cart_id, *scope)).fetchone()[: len(CART)])
         items = at.execute(ITEMS, (cart_id, *scope)).fetchall()
+        offers(at, scope)
         row[IN_CART["shipping_address"]], row[IN_CART["customer_email"]] = (
             text_of(body["shippingAddress"]),
             body["customerEmail"],

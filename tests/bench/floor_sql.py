@@ -157,11 +157,19 @@ CONFIG_HEAD = sql(f"SELECT number, version_id FROM shipping_tax_configs WHERE {M
 CONFIG = sql(f"SELECT body FROM shipping_tax_versions WHERE id = %s AND {MINE}")
 GET_CART = with_children("carts", CART, "cart_items", ITEM, "cart_id")
 GET_ORDER = with_children("orders", ORDER, "order_lines", LINE, "order_id")
-LOCK_CART = sql(f"SELECT {', '.join(CART)} FROM carts WHERE id = %s AND {MINE} FOR UPDATE")
+IS_TO_CALCULATE = f"(SELECT is_calculating FROM shipping_tax_configs WHERE {MINE})"
+LOCK_CART = sql(f"SELECT {', '.join(CART)}, {IS_TO_CALCULATE} FROM carts WHERE id = %s AND {MINE} FOR UPDATE")
 ITEMS = sql(f"SELECT {', '.join(ITEM)} FROM cart_items WHERE cart_id = %s AND {MINE} ORDER BY position")
 NEWEST = "ORDER BY created_at DESC, id DESC LIMIT %s"
 LIST_ORDERS = sql(f"SELECT id, {', '.join(ORDER)} FROM orders WHERE {MINE} {NEWEST}")
 LIST_PAYMENTS = sql(f"SELECT {', '.join(PAYMENT)} FROM payments WHERE {MINE} {NEWEST}")
+OFFERS = sql(
+    "SELECT id, code, name, type, value, conditions, usage_limit, max_per_customer, starts_at, ends_at, is_active, "
+    "times_reserved, times_redeemed, sequence, created_at, updated_at FROM discounts "
+    f"WHERE {MINE} AND code IS NULL AND is_active AND (starts_at IS NULL OR starts_at <= %s) "
+    "AND (ends_at IS NULL OR ends_at > %s) "
+    "AND (usage_limit IS NULL OR times_reserved + times_redeemed < usage_limit) ORDER BY created_at, id"
+)
 ADD_CART = insert("carts", ["id", *SCOPE, *CART])
 SAVE_CART = sql(f"UPDATE carts SET {', '.join(f'{name} = %s' for name in CART)} WHERE id = %s AND {MINE}")
 SAVE_ITEM = sql(f"UPDATE cart_items SET quantity = %s WHERE id = %s AND {MINE}")
