@@ -152,9 +152,10 @@ class Cart(Recorded):
         """Change the buyer's fields: customer, e-mail, addresses, tax exemption, notes, metadata."""
         self._open(now)
         self._move(changes)
+        buyer = self.customer_id, self.customer_email
         for name, value in changes.items():
             setattr(self, name, value)
-        if changes.keys() & {"customer_id", "customer_email"}:
+        if (self.customer_id, self.customer_email) != buyer:
             self._reprice()
         self._tell("cart.updated", changed=wire_names(changes))
 

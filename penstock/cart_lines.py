@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 
 from penstock.charges import LINE_TAX, Charges, given_rate
@@ -112,4 +113,10 @@ def other_currency(pointer: str, currency: str) -> Fault:
 
 def wire_names(names: Iterable[str]) -> list[str]:
     """Return the names that fields have on the wire, sorted."""
-    return sorted(first + "".join(map(str.capitalize, rest)) for first, *rest in (name.split("_") for name in names))
+    return sorted(map(_wire_name, names))
+
+
+@cache
+def _wire_name(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(map(str.capitalize, rest))
