@@ -11,6 +11,8 @@ from tests import servers
 from tests.faults.evidence import LINES
 
 DATABASES = ("sqlite", "postgresql")
+LONGEST = ("tests/fuzz/test_fuzz.py", "tests/e2e/test_planted.py")
+"""Files that take minutes with few tests: they go first, or one process would be left with them while the others idle."""
 
 
 class InPieces(LoadScopeScheduling):
@@ -20,6 +22,12 @@ class InPieces(LoadScopeScheduling):
     def _split_scope(self, nodeid: str) -> str:
         path = nodeid.split("::", 1)[0]
         return "tests/contract" if path.startswith("tests/contract/") else path
+
+    def _assign_work_unit(self, node: Any) -> None:
+        for path in reversed(LONGEST):
+            if path in self.workqueue:
+                self.workqueue.move_to_end(path, last=False)
+        super()._assign_work_unit(node)
 
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> InPieces:

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import timedelta
 from functools import partial
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any, Final
 
@@ -30,11 +31,12 @@ from penstock.session import Collect
 from penstock.settings import load
 from storage.engine import parse
 from tests.faults.town import Shop, _await_health, die_with_parent, founded, penstock
-from tests.faults.volley import Clients
+from tests.faults.volley import Answer, Clients, Line
 from tests.servers import free_port
 
 RACERS = 50
 LIMITS = (1, 3, 10)
+PATIENCE = 10
 FIRST_PRICE = 100_000
 """Prices are ten apart, so that no discounted one is another's full one within a run."""
 
@@ -226,7 +228,7 @@ async def _race(shop: Shop, clients: Clients, number: int, place: tuple[str, str
     cart, session = place
     line = clients.lines[number]
     if not session:
-        opened = await asyncio.wait_for(line.ask(_opening(shop, cart)), 60)
+        opened = await _patient(line, _opening(shop, cart))
         if opened.status != 201:
             assert (opened.status, opened.code) == (422, "discount_invalid"), opened
             return
@@ -236,10 +238,20 @@ async def _race(shop: Shop, clients: Clients, number: int, place: tuple[str, str
     for token in [*tokens, "tok_sandbox_approve"]:
         body = {"paymentMethod": "card", "paymentToken": token, "email": email}
         path = f"/checkout-sessions/{session}/complete"
-        paid = await asyncio.wait_for(line.ask(shop.ask("POST", path, body, with_key=False)), 60)
+        paid = await _patient(line, shop.ask("POST", path, body, with_key=False))
         if (paid.status, paid.code) == (422, "discount_invalid"):
             return
         assert paid.status in (200, 402), paid
+
+
+async def _patient(line: Line, asking: bytes) -> Answer:
+    """Ask, and ask again while the server says that it is too busy, as a shop does that reads ``Retry-After``."""
+    for _ in range(PATIENCE):
+        answer = await asyncio.wait_for(line.ask(asking), 60)
+        if answer.status != HTTPStatus.SERVICE_UNAVAILABLE:
+            return answer
+        await asyncio.sleep(1)
+    raise AssertionError(f"busy {PATIENCE} times: {answer}")
 
 
 def settle(shop: Shop) -> None:
