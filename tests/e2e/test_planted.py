@@ -33,7 +33,7 @@ def copy(tmp_path_factory, pytestconfig):
 
 def run(copy, *tests: str) -> subprocess.CompletedProcess[str]:
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider", "-k", "not postgresql", *tests]
-    environ = {**os.environ, "PYTHONPATH": str(copy), "PYTHONDONTWRITEBYTECODE": "1", "PENSTOCK_TEST_SIGHT": "5000"}
+    environ = {**os.environ, "PYTHONPATH": str(copy), "PENSTOCK_TEST_SIGHT": "5000"}
     return subprocess.run(command, cwd=copy, env=environ, capture_output=True, text=True, check=False, timeout=300)
 
 
