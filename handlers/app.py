@@ -3,16 +3,17 @@
 import contextlib
 from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from typing import Any
 
 import orjson
-import yaml
 from connexion.middleware.lifespan import LifespanMiddleware
-from connexion.middleware.main import ConnexionMiddleware
+from connexion.middleware.main import API, ConnexionMiddleware
 from connexion.resolver import RelativeResolver
 
 from bootstrap import House
 from handlers import event_document, spec
+from handlers.checked_document import CheckedDocument
 from handlers.checks import Watch
 from handlers.contract import DoorHouse
 from handlers.documents import Document
@@ -50,6 +51,11 @@ class Door(ConnexionMiddleware):
         # Connexion's error middlewares would look for failures that the pipeline, which they enclose, lets none pass.
         around: list[Any] = [LifespanMiddleware]
         super().__init__(pipeline, import_name="handlers", middlewares=around, lifespan=_lifespan(crews))
+
+    def bind(self, document: Json, resolver: RelativeResolver) -> None:
+        """Bind a document's operations, as `add_api` does, which knows only connexion's own check of it."""
+        options = vars(self.options.replace(resolver=resolver))
+        self.apis.append(API(CheckedDocument(document), base_path=None, **options))
 
     def build(self) -> None:
         """Compile now: a fault in the spec must stop the start, not the first request."""
@@ -97,18 +103,20 @@ def create_app(
     for page in pages:
         pipeline.add(page[0], page[1], PageEndpoint(page, envelope))
     door = Door(pipeline, metrics, [lane, pool] if lane is not None else [pool], envelope)
-    door.add_api(dict(published), resolver=HouseResolver(handlers_package))
+    door.bind(published, HouseResolver(handlers_package))
     door.build()
     return door
 
 
 def _add_plain(pipeline: Pipeline, document: Json | None) -> None:
-    as_json = spec.as_json() if document is None else orjson.dumps(document)
-    as_yaml = spec.as_yaml() if document is None else yaml.safe_dump(document, sort_keys=False, encoding="utf-8")
-    pipeline.add("GET", "/openapi.json", Document("openapi.json", as_json, "application/json"))
-    pipeline.add("GET", "/openapi.yaml", Document("openapi.yaml", as_yaml, "application/yaml"))
-    pipeline.add("GET", "/events.json", Document("events.json", event_document.as_json(), "application/json"))
-    pipeline.add("GET", "/events.yaml", Document("events.yaml", event_document.as_yaml(), "application/yaml"))
+    as_json = spec.as_json if document is None else partial(orjson.dumps, document)
+    as_yaml = spec.as_yaml if document is None else partial(spec.in_yaml, document)
+    for name, in_json, in_yaml in (
+        ("openapi", as_json, as_yaml),
+        ("events", event_document.as_json, event_document.as_yaml),
+    ):
+        pipeline.add("GET", f"/{name}.json", Document(f"{name}.json", in_json, "application/json"))
+        pipeline.add("GET", f"/{name}.yaml", Document(f"{name}.yaml", in_yaml, "application/yaml", is_slow=True))
     pipeline.add("GET", "/health/live", Live())
 
 

@@ -1,5 +1,6 @@
 """The published document: the files of ``spec/`` joined, each operation's errors written out, and kept as bytes."""
 
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from typing import Any
@@ -47,7 +48,7 @@ def as_yaml() -> bytes:
     return in_yaml(load())
 
 
-def in_yaml(document: Json) -> bytes:
+def in_yaml(document: Mapping[str, Any]) -> bytes:
     """Return a document as YAML for people."""
     return yaml.dump(document, Dumper=_Plain, sort_keys=False, allow_unicode=True, width=120, encoding="utf-8")
 

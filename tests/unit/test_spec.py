@@ -6,9 +6,12 @@ import time
 import jsonschema_rs
 import pytest
 import yaml
+from connexion.exceptions import InvalidSpecification
+from connexion.spec import Specification
 
 from handlers import answers, spec
 from handlers.bundle import BrokenSpec, Bundle
+from handlers.checked_document import CheckedDocument
 from handlers.schema import Compiler
 from penstock import catalogue
 from penstock._roots import root
@@ -63,6 +66,16 @@ def test_no_reference_leaves_the_document():
 
 def test_both_published_forms_say_the_same():
     assert json.loads(spec.as_json()) == yaml.load(spec.as_yaml(), yaml.CSafeLoader) == spec.load()
+
+
+def test_connexion_agrees_that_the_document_is_good():
+    assert Specification.load(json.loads(spec.as_json())).version == (3, 0, 3)
+
+
+def test_a_document_that_is_none_stops_the_start_at_the_place():
+    document = {"openapi": "3.0.3", "info": {"title": "T", "version": "1"}, "paths": {"/a": {"get": {"responses": 3}}}}
+    with pytest.raises(InvalidSpecification, match=r"^/paths/~1a/get/responses: 3 is not of type"):
+        CheckedDocument(document)
 
 
 def test_the_document_is_the_same_every_time():
