@@ -9,6 +9,8 @@ from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from functools import cache
+from hashlib import blake2b
+from secrets import token_bytes
 from threading import Lock
 from typing import Any, Final, NamedTuple
 
@@ -164,9 +166,18 @@ _TOUCH: Final = Statement(
 _log = structlog.get_logger(__name__)
 
 
-class Read(NamedTuple):
-    """A good key's row as the driver had it, as it was read, and the caller that was made of it."""
+class Told(NamedTuple):
+    """What a key says of itself, without its secret."""
 
+    digest: str
+    kind: api_key.KeyKind
+    environment: str
+
+
+class Read(NamedTuple):
+    """A good key, its row as the driver had it, as it was read, and the caller that was made of it."""
+
+    told: Told
     seen: Seen
     row: Any
     caller: Caller
@@ -184,17 +195,17 @@ class Identity:
         self._verifiers = tuple(verifiers)
         self._touches = Touches(database)
         # Not what a key may do: the row is read at every request, and only if nothing in it changed is this of use.
-        self._read: dict[str, Read] = {}
+        # Under a mark that only this process can make, so that no key lies about in memory.
+        self._read: dict[bytes, Read] = {}
+        self._marks = blake2b(key=token_bytes(32), digest_size=32)
 
     def by_key(self, raw_key: str) -> Caller:
         """Return whose key this is. Raises `Unauthorized`."""
-        key = api_key.parse(raw_key)
-        if key is None:
-            raise Unauthorized
-        digest = key.digest(self._pepper)
+        mark = self._mark(raw_key)
+        read = self._read.get(mark)
+        told = read.told if read is not None else self._told(raw_key)
         ready = _BY_KEY.ready(self._database.dialect)
-        read = self._read.get(digest)
-        seen = self._database.look(ready.sql, ready.bind({"digest": digest}), read.seen if read else None)
+        seen = self._database.look(ready.sql, ready.bind({"digest": told.digest}), read.seen if read else None)
         if seen.row is None:
             raise Unauthorized
         now = self._clock.now()
@@ -202,7 +213,7 @@ class Identity:
             row = read.row
         else:
             read, row = None, ready.row(seen.row)
-            if not hmac.compare_digest(row.digest, digest) or row.slug != key.environment:
+            if not hmac.compare_digest(row.digest, told.digest) or row.slug != told.environment:
                 raise Unauthorized
         if row.last_used_at is None or now - row.last_used_at >= LAST_USED_EVERY:
             self._touches.touch(row.id, now)
@@ -210,9 +221,9 @@ class Identity:
         if caller is None or row.trial_ends_at is not None:
             standing = _standing(row, now)
             if caller is None or caller.standing != standing:
-                caller = _caller(row, standing, kind=key.kind, scopes=frozenset(row.scopes))
+                caller = _caller(row, standing, kind=told.kind, scopes=frozenset(row.scopes))
         if read is None or read.caller is not caller or read.seen is not seen:
-            self._keep(digest, Read(seen, row, caller))
+            self._keep(mark, Read(told, seen, row, caller))
         return caller
 
     def by_dashboard_token(self, token: str, application_id: str | None, environment_id: str | None) -> Caller:
@@ -273,10 +284,21 @@ class Identity:
         """Write what is still to be written."""
         self._touches.close()
 
-    def _keep(self, digest: str, read: Read) -> None:
+    def _mark(self, raw_key: str) -> bytes:
+        mark = self._marks.copy()
+        mark.update(raw_key.encode())
+        return mark.digest()
+
+    def _told(self, raw_key: str) -> Told:
+        key = api_key.parse(raw_key)
+        if key is None:
+            raise Unauthorized
+        return Told(key.digest(self._pepper), key.kind, key.environment)
+
+    def _keep(self, mark: bytes, read: Read) -> None:
         if len(self._read) >= _REMEMBERED:
             self._read.clear()
-        self._read[digest] = read
+        self._read[mark] = read
 
     def _one(self, statement: Statement, values: Values) -> Any:
         ready = statement.ready(self._database.dialect)

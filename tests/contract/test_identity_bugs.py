@@ -108,8 +108,8 @@ def test_a_bug_in_reading_tokens_is_caught(shop, old, new, caught):
     [
         ("api_keys.c.revoked_at.is_(None), ", "", "a revoked key"),
         (
-            'seen = self._database.look(ready.sql, ready.bind({"digest": digest}), read.seen if read else None)',
-            "seen = read.seen if read else self._database.look(ready.sql, ready.bind({'digest': digest}), None)",
+            'seen = self._database.look(ready.sql, ready.bind({"digest": told.digest}), read.seen if read else None)',
+            "seen = read.seen if read else self._database.look(ready.sql, ready.bind({'digest': told.digest}), None)",
             "a revoked key",
         ),
         (".where(api_keys.c.revoked_at.is_(None), environments.c.archived_at.is_(None))", ".where(api_keys.c.revoked_at.is_(None))", "an archived environment"),
