@@ -1,9 +1,11 @@
 """Between the wire's JSON and the objects of shipping and tax, and nothing else."""
 
-from collections.abc import Callable
+import re
+from collections.abc import Callable, Iterable
+from typing import Final
 
 from handlers.wire import Json, Reply, totals_out
-from penstock.calculation import Calculation, Goods
+from penstock.calculation import Calculation, Goods, Kind, Note
 from penstock.caller import Caller
 from penstock.clock import rfc3339
 from penstock.exemption import read_exemption
@@ -16,6 +18,8 @@ from penstock.shipping_tax import ConfigHead, ConfigVersion
 from penstock.snapshot import Snapshot
 from penstock.totals import MILLION, SHIPPING, Part, TaxPart, Totals
 from penstock.zone_rates import Offer
+
+_ADDRESS: Final = re.compile(r"^addresses\.(\w+)")
 
 
 def config_out(head: ConfigHead, published: ConfigVersion | None) -> Json:
@@ -91,11 +95,20 @@ def calculation_out(calculation: Calculation, *, snapshot_id: str | None = None,
             "lines": [_tax_out(part, tax, goods) for part in priced.parts for tax in part.taxes],
         },
         "totals": totals_out(priced.totals),
-        "prompts": [note.shape() for note in calculation.prompts],
-        "warnings": [note.shape() for note in calculation.warnings],
-        "errors": [note.shape() for note in calculation.errors],
+        "prompts": _notes_out(calculation.prompts, calculation.kind),
+        "warnings": _notes_out(calculation.warnings, calculation.kind),
+        "errors": _notes_out(calculation.errors, calculation.kind),
         "explanation": explain(calculation),
     }
+
+
+def _notes_out(notes: Iterable[Note], kind: Kind) -> list[Json]:
+    """Return notes that name their fields as the request did: a quote's addresses stand together, a cart's do not."""
+    shapes = [note.shape() for note in notes]
+    for shape in shapes if kind != "quote" else ():
+        if shape["field"]:
+            shape["field"] = _ADDRESS.sub(r"\1Address", shape["field"])
+    return shapes
 
 
 def offer_out(offer: Offer) -> Json:

@@ -1,12 +1,15 @@
 """A calculation of shipping and tax: what it is made from, what came of it, and what is missing for a final one."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import reduce
+from operator import or_
 from typing import Any, Final, Literal
 
 from penstock.exemption import Exemption
-from penstock.places import Locality, place_of
-from penstock.rate_tables import rates_for
+from penstock.places import Locality, lacking, place_of
+from penstock.rate_tables import Wanting, rates_for
+from penstock.rate_tables import wanting as rates_wanting
 from penstock.shipping_tax import Config, TaxRate
 from penstock.totals import (
     SHIPPING,
@@ -19,6 +22,7 @@ from penstock.totals import (
     with_given_taxes,
 )
 from penstock.zone_rates import Offer, Parcel, offers, zone_for
+from penstock.zone_rates import wanting as zones_wanting
 
 Kind = Literal["quote", "cart_estimate", "checkout_final", "external"]
 Status = Literal["estimated", "final", "failed"]
@@ -163,13 +167,18 @@ class Calculation:
 
     @property
     def prompts(self) -> list[Note]:
-        """What the buyer has to be asked for."""
-        return [*self.shipped.prompts, *self.taxed.prompts]
+        """What the buyer has to be asked for, each once: both axes may need one thing."""
+        return once([*self.shipped.prompts, *self.taxed.prompts])
 
     @property
     def warnings(self) -> list[Note]:
         """What an estimate leaves uncertain."""
         return [*self.shipped.warnings, *self.taxed.warnings]
+
+
+def once(notes: Iterable[Note]) -> list[Note]:
+    """Return notes without those that have the code and the field of one before."""
+    return list({(note.code, note.field or note.message): note for note in reversed([*notes])}.values())[::-1]
 
 
 def ship_builtin(basket: Basket, config: Config) -> Shipped:
@@ -181,8 +190,31 @@ def ship_builtin(basket: Basket, config: Config) -> Shipped:
         note = Note(code="address_required", message="Shipping needs an address.", field="addresses.shipping")
         return Shipped(source=BUILTIN, is_known=False, prompts=[note])
     zone = zone_for(config.shipping.zones, place)
+    wanted = zones_wanting(config.shipping.zones, place) & lacking(basket.shipping_address)
+    if zone is None and wanted:
+        return Shipped(source=BUILTIN, is_known=False, prompts=_detail_prompts("shipping", wanted))
     found = offers(zone, basket.parcel) if zone else []
-    return choose(found, basket, source=BUILTIN)
+    return choose(found, basket, source=BUILTIN, warnings=_detail_warnings("zone", "shipping", wanted))
+
+
+def _detail_prompts(basis: str, wanted: Iterable[str]) -> list[Note]:
+    return [
+        Note(
+            code="address_incomplete",
+            message=f"The {basis} address is not complete: {name}.",
+            field=f"addresses.{basis}.{name}",
+        )
+        for name in sorted(wanted)
+    ]
+
+
+def _detail_warnings(what: str, basis: str, wanted: Iterable[str]) -> list[Note]:
+    """Tell what an estimate may depend on: something applies, and something narrower may once more is known."""
+    message = f"Another {what} may apply once this is known."
+    return [
+        Note(code="address_incomplete", message=message, field=f"addresses.{basis}.{name}", source=BUILTIN)
+        for name in sorted(wanted)
+    ]
 
 
 def choose(found: Sequence[Offer], basket: Basket, *, source: str, warnings: Sequence[Note] = ()) -> Shipped:
@@ -242,6 +274,11 @@ def tax_builtin(basket: Basket, config: Config, shipped: Shipped) -> Taxed:
         found = untaxed(basket, shipped, source=BUILTIN)
         reasons = {part.id: basket.exemption.reason for part in found.breakdown.parts}
         return replace(found, is_known=True, basis=basis, place=place, reasons=reasons)
+    wanted = _rates_wanting(basket, config, place)
+    address = {"shipping": basket.shipping_address, "billing": basket.billing_address}.get(basis, config.origin_address)
+    open_ = lacking(address)
+    if wanted.needed & open_:
+        return untaxed(basket, shipped, source=BUILTIN, prompts=_detail_prompts(basis, wanted.needed & open_))
     category = shipped.selected.tax_category if shipped.selected else None
     chosen = {each.line.id: rates_for(config.tax.rates, place, each.category) for each in basket.goods}
     chosen[SHIPPING] = rates_for(config.tax.rates, place, category, is_shipping=True) if shipped.amount else []
@@ -255,9 +292,19 @@ def tax_builtin(basket: Basket, config: Config, shipped: Shipped) -> Taxed:
     priced = compute_totals(basket.lines, reduction=basket.reduction, shipping=shipped.amount, tax=rules)
     used = {each.rate.id: each for found in chosen.values() for each in found}
     warning = Note(code="no_tax_rate", message="No rate of this configuration applies here.", source=BUILTIN)
-    return Taxed(
-        source=BUILTIN, breakdown=priced, basis=basis, place=place, rules=used, warnings=[] if used else [warning]
-    )
+    warnings = _detail_warnings("rate", basis, wanted.useful & open_) if used else [warning]
+    return Taxed(source=BUILTIN, breakdown=priced, basis=basis, place=place, rules=used, warnings=warnings)
+
+
+def _rates_wanting(basket: Basket, config: Config, place: Locality) -> Wanting:
+    categories = {each.category for each in basket.goods}
+    return reduce(or_, (rates_wanting(config.tax.rates, place, category) for category in categories), Wanting())
+
+
+def is_taxed_by_table(basket: Basket, config: Config, shipped: Shipped) -> bool:
+    """Whether the merchant's table has a rate for every line, be it 0 %: only then can it stand in for an engine."""
+    _, place = tax_place(basket, config, shipped.selected)
+    return place is not None and all(rates_for(config.tax.rates, place, each.category) for each in basket.goods)
 
 
 def _carried(basket: Basket) -> frozenset[str]:

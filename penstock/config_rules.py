@@ -2,13 +2,14 @@
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import pairwise
+from operator import itemgetter
 from typing import Any, Final
 
 from penstock.checks import check_country
 from penstock.errors import Fault
 from penstock.places import check_place, knows_state, state_code
-from penstock.postal import BadPattern, read_pattern
-from penstock.shipping_tax import EVERYWHERE
+from penstock.postal import EVERY_CODE, BadPattern, PostalPattern, read_pattern
+from penstock.shipping_tax import CALCULATING, EVERYWHERE
 
 _TIERED: Final = frozenset({"weight", "price_tiers"})
 
@@ -35,7 +36,7 @@ def config_faults(body: Mapping[str, Any]) -> Iterator[Fault]:
 
 
 def _axis_faults(body: Mapping[str, Any]) -> Iterator[Fault]:
-    shipping, tax, origin = body["shipping"], body["tax"], body.get("origin")
+    shipping, tax = body["shipping"], body["tax"]
     if shipping["mode"] == "builtin" and not any(zone.get("methods") for zone in shipping.get("zones", ())):
         yield Fault("/shipping/zones", "required", "built-in shipping needs a zone with a method")
     if tax["mode"] == "builtin" and not tax.get("rates"):
@@ -44,8 +45,28 @@ def _axis_faults(body: Mapping[str, Any]) -> Iterator[Fault]:
         yield Fault("/shipping/connectionIds", "required", "name the connections that are asked for rates")
     if tax["mode"] == "plugin" and not tax.get("connectionId"):
         yield Fault("/tax/connectionId", "required", "name the connection that is asked for taxes")
-    if tax.get("basis") == "origin" and origin is None:
+    yield from _fallback_faults(body)
+    yield from _origin_faults(body)
+
+
+def _fallback_faults(body: Mapping[str, Any]) -> Iterator[Fault]:
+    """What is to stand in for a source that fails has to be there: nothing would be a silent zero."""
+    if body.get("onProviderError") != "fallback_builtin":
+        return
+    shipping, tax = body["shipping"], body["tax"]
+    if shipping["mode"] == "plugin" and not any(zone.get("methods") for zone in shipping.get("zones", ())):
+        yield Fault("/shipping/zones", "required", "a zone with a method has to stand in where the sources fail")
+    if tax["mode"] == "plugin" and not tax.get("rates"):
+        yield Fault("/tax/rates", "required", "a rate has to stand in where the engine fails")
+
+
+def _origin_faults(body: Mapping[str, Any]) -> Iterator[Fault]:
+    shipping, tax, origin = body["shipping"], body["tax"], body.get("origin")
+    methods = [method for zone in shipping.get("zones", ()) for method in zone.get("methods", ())]
+    if origin is None and tax.get("basis") == "origin":
         yield Fault("/origin", "required", "a tax by origin needs to know the origin")
+    elif origin is None and tax["mode"] in CALCULATING and any(method["type"] == "pickup" for method in methods):
+        yield Fault("/origin", "required", "what is picked up is taxed at the origin")
     yield from check_place(origin, "/origin")
 
 
@@ -99,15 +120,29 @@ def _pattern_faults(pattern: str, at: str) -> Iterator[Fault]:
 
 
 def _twins(rates: Sequence[Mapping[str, Any]]) -> Iterator[Fault]:
-    """Find rates between which nothing decides: one place, one category, one priority."""
-    seen: dict[tuple[Any, ...], int] = {}
+    """Find rates between which nothing decides for some place: one category, one priority, and neither is narrower."""
+    alike: dict[tuple[Any, ...], list[tuple[str, int, PostalPattern | None]]] = {}
     for index, rate in enumerate(rates):
-        state = rate.get("state")
-        place = (rate["country"], state_code(rate["country"], state) if state else None, rate.get("postalCodePattern"))
-        first = seen.setdefault((*place, rate.get("category"), rate.get("priority", 0)), index)
-        if first != index:
-            message = f"it has place, category and priority of /tax/rates/{first}: only one of them would ever apply"
-            yield Fault(f"/tax/rates/{index}", "ambiguous", message)
+        country, state, text = rate["country"], rate.get("state"), rate.get("postalCodePattern")
+        try:
+            pattern = read_pattern(text).within(country) if text else None
+        except BadPattern:
+            continue  # told of elsewhere
+        width = EVERY_CODE if pattern is None else pattern.precision
+        key = (
+            country,
+            state_code(country, state) if state else None,
+            rate.get("category"),
+            rate.get("priority", 0),
+            width,
+        )
+        alike.setdefault(key, []).append((pattern.low if pattern else "", index, pattern))
+    for group in alike.values():
+        # Equally wide sets that begin one behind the other: whatever meets any of them meets its neighbour.
+        for (_, one, wide), (_, other, next_) in pairwise(sorted(group, key=itemgetter(0, 1))):
+            if wide is None or next_ is None or wide.meets(next_):
+                message = f"of some place nothing decides between it and /tax/rates/{min(one, other)}: only one would ever apply"
+                yield Fault(f"/tax/rates/{max(one, other)}", "ambiguous", message)
 
 
 def _repeats(named: Iterable[tuple[str, str]]) -> Iterator[Fault]:

@@ -77,6 +77,9 @@ def ship_outside(basket: Basket, config: Config, outside: Outside) -> Shipped:
     warnings = [*notes, *(_failure_note("shipping_source_failed", each) for each in gathered.failures)]
     found = [_offer(each) for each in gathered.offers]
     is_lost = bool(failed or not known) and all(offer.id != basket.selected_id for offer in found)
+    if not found and is_lost:  # whether anybody ships there is not known
+        failure = _first(failed)
+        return Shipped(source=PLUGIN, is_known=False, failure=failure, warnings=warnings or [failure])
     shipped = choose(found, basket, source=PLUGIN, warnings=warnings)
     return replace(shipped, failure=_first(failed) if is_lost else None)
 

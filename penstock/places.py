@@ -68,6 +68,12 @@ def check_place(address: Mapping[str, Any] | None, pointer: str, *, is_complete:
             yield Fault(f"{pointer}/{name}", "address_incomplete", f"an address in {address['countryCode']} needs it")
 
 
+def lacking(address: Mapping[str, Any] | None) -> frozenset[str]:
+    """Return the fields that an address would need to be complete by its country's rules, by their names on the wire."""
+    faults = check_place(address, "", is_complete=True)
+    return frozenset(fault.field for fault in faults if fault.code == "address_incomplete")
+
+
 def same_place(one: Mapping[str, Any] | None, other: Mapping[str, Any] | None) -> bool:
     """Tell whether two addresses are one place for rates, whatever names and telephone numbers stand in them."""
     return all(_plain(one, name) == _plain(other, name) for name in (*_FIELDS, "addressLine2"))

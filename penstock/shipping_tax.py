@@ -236,7 +236,7 @@ def _tax_rate(raw: Mapping[str, Any]) -> TaxRate:
         rate=rate,
         country=country,
         state=code,
-        pattern=read_pattern(pattern) if pattern else None,
+        pattern=read_pattern(pattern).within(country) if pattern else None,
         category=raw.get("category"),
         is_on_shipping=raw.get("appliesToShipping", False),
     )

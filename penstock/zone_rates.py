@@ -1,10 +1,11 @@
 """The built-in source of shipping prices: the methods of the most specific zone that a place belongs to."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 from penstock.places import Locality
+from penstock.postal import EVERY_CODE
 from penstock.shipping_tax import EVERYWHERE, Method, Zone
 
 
@@ -43,6 +44,19 @@ def zone_for(zones: Sequence[Zone], place: Locality) -> Zone | None:
     return zones[-max(found)[1]] if found else None
 
 
+def wanting(zones: Sequence[Zone], place: Locality) -> frozenset[str]:
+    """Return what of a place is not known but could lead to a narrower zone: ``stateProvince``, ``postalCode``."""
+    if place.state is not None and place.postal is not None:
+        return frozenset()
+    found = max((precision for zone in zones if (precision := _precision(zone, place))), default=None)
+    wanted: set[str] = set()
+    for zone in zones:
+        lacks = _lacks(zone, place)
+        if lacks and (found is None or _narrowest(zone, place) > found):
+            wanted |= lacks
+    return frozenset(wanted)
+
+
 def offers(zone: Zone, parcel: Parcel) -> list[Offer]:
     """Return the methods of a zone that can be chosen, in the merchant's order."""
     priced = ((method, _price(method, parcel)) for method in zone.methods if _is_open(method, parcel))
@@ -65,7 +79,7 @@ def _offer(zone: Zone, method: Method, amount: int, rule: str) -> Offer:
     )
 
 
-_Precision = tuple[int, int, int]
+_Precision = tuple[float, int, int]
 
 
 def _precision(zone: Zone, place: Locality) -> _Precision | Literal[False]:
@@ -75,10 +89,32 @@ def _precision(zone: Zone, place: Locality) -> _Precision | Literal[False]:
         return False
     if zone.states and place.state not in zone.states:
         return False
-    matching = [each.precision for each in zone.patterns if place.postal is not None and each.matches(place.postal)]
-    if zone.patterns and not matching:
+    patterns = [each.within(place.country) for each in zone.patterns]
+    matching = [each.precision for each in patterns if place.postal is not None and each.matches(place.postal)]
+    if patterns and not matching:
         return False
-    return max(matching, default=-1) + 1, int(bool(zone.states)), 1 + is_named
+    return max(matching, default=EVERY_CODE), int(bool(zone.states)), 1 + is_named
+
+
+def _narrowest(zone: Zone, place: Locality) -> _Precision:
+    width = max((each.within(place.country).precision for each in zone.patterns), default=EVERY_CODE)
+    return width, int(bool(zone.states)), 1 + (place.country in zone.countries)
+
+
+def _lacks(zone: Zone, place: Locality) -> set[str]:
+    """Return what has to be known before a zone fits or does not; nothing where that is decided."""
+    is_state_open = bool(zone.states) and place.state is None
+    is_code_open = bool(zone.patterns) and place.postal is None
+    if not (is_state_open or is_code_open) or place.country not in zone.countries:
+        return set()
+    known = replace(
+        place,
+        state=next(iter(zone.states)) if is_state_open else place.state,
+        postal=zone.patterns[0].within(place.country).low if is_code_open else place.postal,
+    )
+    if not _precision(zone, known):
+        return set()
+    return {*["stateProvince"] * is_state_open, *["postalCode"] * is_code_open}
 
 
 def _is_open(method: Method, parcel: Parcel) -> bool:

@@ -233,9 +233,9 @@
     const first = shipping.methods[0];
     if (codes.some((code) => code.startsWith("shipping_method_")) && first && first.id !== chosen) return workOutNow(first.id);
     for (const { code, field } of errors) {
-      const [, axis, part] = String(field).split(".");
-      if (code === "address_required" || part) showAddress(`${axis}Address`);
-      const input = part && form.elements.namedItem(`${axis}Address.${part}`);
+      const [address, part] = String(field).split(".");
+      if (code === "address_required" || part) showAddress(address);
+      const input = part && form.elements.namedItem(`${address}.${part}`);
       if (!input) continue;
       mark(input, code === "address_invalid" ? "This does not look right." : "This is needed.");
       input.focus();

@@ -11,6 +11,8 @@ from penstock.calculation import (
     Shipped,
     Status,
     Taxed,
+    is_taxed_by_table,
+    once,
     ship_builtin,
     ship_own,
     tax_builtin,
@@ -20,7 +22,7 @@ from penstock.calculation import (
 from penstock.checks import require
 from penstock.errors import Fault
 from penstock.money import MAX_AMOUNT
-from penstock.outside import Outside, ship_outside, tax_outside
+from penstock.outside import PLUGIN, Outside, ship_outside, tax_outside
 from penstock.places import check_place
 from penstock.ports import UnitOfWork
 from penstock.quoting import Quoter
@@ -42,7 +44,7 @@ def calculate_basket(basket: Basket, config: Config, *, kind: Kind, outside: Out
     errors: list[Note] = []
     if kind == "checkout_final":
         _refuse_failures(shipped, taxed)
-        errors = list(_missing(basket, config, shipped, taxed))
+        errors = once(_missing(basket, config, shipped, taxed))
     return Calculation(
         kind=kind,
         status=_status(kind, errors),
@@ -92,6 +94,8 @@ def _taxed_by_mode(basket: Basket, config: Config, shipped: Shipped, outside: Ou
     if taxed.failure is None or not config.falls_back:
         return taxed
     instead = tax_builtin(basket, config, shipped)
+    if basket.exemption is None and not is_taxed_by_table(basket, config, shipped):
+        return taxed  # a table that says nothing of this place would be a silent zero
     return replace(instead, warnings=[*taxed.warnings, _instead(taxed.failure), *instead.warnings])
 
 
@@ -104,7 +108,8 @@ def _refuse_failures(shipped: Shipped, taxed: Taxed) -> None:
     failure = shipped.failure or taxed.failure
     if failure is not None:
         details = {"source": failure.source, "reason": failure.message}
-        raise TaxProviderError(f"{failure.source} gave no answer.", details=details)
+        message = failure.message if failure.source == PLUGIN else f"{failure.source} gave no answer."
+        raise TaxProviderError(message, details=details)
 
 
 def _status(kind: Kind, errors: list[Note]) -> Status:

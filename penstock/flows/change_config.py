@@ -3,11 +3,12 @@
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, Final
 
 from penstock.caller import Caller
 from penstock.checks import require
 from penstock.config_rules import canonical_config, config_faults
+from penstock.connector import ProviderKind
 from penstock.errors import Fault, NotFound
 from penstock.flows.replace_list import tag_of
 from penstock.ids import new_id
@@ -86,13 +87,25 @@ def _publish(
 
 
 def _connection_faults(uow: UnitOfWork, body: Mapping[str, Any]) -> Iterator[Fault]:
-    named = [(f"/shipping/connectionIds/{i}", id_) for i, id_ in enumerate(body["shipping"].get("connectionIds", ()))]
+    wanted: list[tuple[str, str, ProviderKind]] = [
+        (f"/shipping/connectionIds/{i}", id_, "shipping")
+        for i, id_ in enumerate(body["shipping"].get("connectionIds", ()))
+    ]
     if body["tax"].get("connectionId"):
-        named.append(("/tax/connectionId", body["tax"]["connectionId"]))
-    for at, id_ in named:
+        wanted.append(("/tax/connectionId", body["tax"]["connectionId"], "tax"))
+    for at, id_, kind in wanted:
         connection = uow.connections.get_kept(id_)
         if connection is None or not connection.is_active:
             yield Fault(at, "unknown_connection", "this is no active connection here")
+        elif connection.kind != kind:
+            yield Fault(at, "wrong_kind", f"{connection.connector} is connected for {_ASKED_FOR[connection.kind]}")
+
+
+_ASKED_FOR: Final[Mapping[ProviderKind, str]] = {
+    "payment": "payments",
+    "tax": "taxes",
+    "shipping": "shipping rates",
+}
 
 
 def _held(uow: UnitOfWork, if_match: str | None) -> ConfigHead:

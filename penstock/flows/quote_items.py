@@ -1,9 +1,10 @@
 """Estimate shipping and tax for items that a storefront names, without keeping anything."""
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any, Final
 
-from penstock.calculation import Basket, Calculation, Goods
+from penstock.calculation import Basket, Calculation, Goods, Note
 from penstock.checks import check_country, require
 from penstock.errors import Fault
 from penstock.flows.calculate_basket import calculate_basket, outside_of
@@ -17,13 +18,31 @@ DEFAULT_CURRENCY: Final = "USD"
 
 
 def quote_items(work: Work, quoter: Quoter, fields: Mapping[str, Any]) -> Calculation:
-    """Return the estimate. Raises `ValidationError` for amounts and addresses that do not fit."""
+    """Return the estimate. Raises `ValidationError` for amounts and addresses that do not fit.
+
+    Which source failed, and why, is the merchant's to know and left out: anybody may read a storefront's page.
+    """
     require(_faults(fields))
     basket = _basket(fields)
     with work(read=True) as uow:
         config = uow.shipping_tax.in_force()
         outside = outside_of(uow, quoter, config)
-    return calculate_basket(basket, config, kind="quote", outside=outside)
+    found = calculate_basket(basket, config, kind="quote", outside=outside)
+    shipped = replace(found.shipped, warnings=list(map(_discreet, found.shipped.warnings)))
+    taxed = replace(found.taxed, warnings=list(map(_discreet, found.taxed.warnings)))
+    return replace(found, shipped=shipped, taxed=taxed)
+
+
+def _discreet(note: Note) -> Note:
+    message = _FAILURES.get(note.code)
+    return note if message is None else replace(note, message=message, source=None)
+
+
+_FAILURES: Final[Mapping[str, str]] = {
+    "shipping_source_failed": "A source of shipping rates gave no answer.",
+    "tax_unavailable": "The tax engine gave no answer.",
+    "fallback_builtin": "The zones and rates of the configuration stand in for a source that gave no answer.",
+}
 
 
 def _basket(fields: Mapping[str, Any]) -> Basket:

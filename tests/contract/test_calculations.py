@@ -160,6 +160,12 @@ def test_a_final_calculation_without_something_it_needs_fails_and_locks_nothing(
     assert store.read_cart(cart_id)["calculation"] is None
 
 
+def test_what_is_missing_is_named_as_the_body_names_it(store):
+    lacking = {"addressLine1": "1 Broadway", "city": "New York", "countryCode": "US", "stateProvince": "NY"}
+    found = final(store, cart_of(store), shippingAddress=lacking)
+    assert [note["field"] for note in found["errors"]] == ["shippingAddress.postalCode"]
+
+
 @pytest.mark.parametrize(
     ("body", "status", "pointer"),
     [

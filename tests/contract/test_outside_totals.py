@@ -240,6 +240,47 @@ def test_zones_and_rates_stand_in_where_the_merchant_said_so(store, monkeypatch)
     assert "fallback_builtin" in codes(found["warnings"])
 
 
+def test_a_table_that_is_silent_about_the_place_stands_in_for_nothing(store, monkeypatch):
+    configure(store, onProviderError="fallback_builtin")
+    monkeypatch.setattr(Office, "script", staticmethod(down))
+    nevada = {**HOME, "stateProvince": "NV", "postalCode": "89501", "city": "Reno"}
+    refused(final(store, f"{store.sources['post']}:slow", shippingAddress=nevada), 502, "tax_provider_error")
+
+
+@pytest.mark.parametrize(
+    ("axis", "source", "at"),
+    [("shipping", "office", "/shipping/connectionIds/0"), ("tax", "post", "/tax/connectionId")],
+)
+def test_a_connection_is_named_for_what_it_is_asked_for(store, axis, source, at):
+    named = (
+        {"connectionIds": [store.sources[source]]} if axis == "shipping" else {"connectionId": store.sources[source]}
+    )
+    body = {**CONFIG, axis: {**CONFIG[axis], "mode": "plugin", **named}}
+    found = made(store.post("/shipping-tax/config/validate", {"config": body}))
+    assert [(fault["pointer"], fault["code"]) for fault in found["faults"]] == [(at, "wrong_kind")]
+    made(store.put("/shipping-tax/config/draft", body))
+    refused(store.post("/shipping-tax/config/publish"), 422, "validation_error")
+
+
+def test_a_page_is_not_told_which_source_failed_nor_why(store, monkeypatch):
+    for cls in (Post, Courier, Office):
+        monkeypatch.setattr(cls, "script", staticmethod(down))
+    found = made(
+        ask(
+            store,
+            token(store)["rawToken"],
+            items=[{"id": "MUG", "subtotalAmount": 2500, "weightGrams": 400}],
+            **to(HOME),
+        )
+    )
+    assert {note["source"] for note in found["warnings"]} == {None}
+    assert {note["message"] for note in found["warnings"]} == {
+        "A source of shipping rates gave no answer.",
+        "The tax engine gave no answer.",
+    }
+    assert found["prompts"] == []
+
+
 def test_an_address_that_a_source_does_not_know_is_asked_for_again(store, monkeypatch):
     monkeypatch.setattr(Office, "script", staticmethod(lambda _: Refused("address", "no such postal code")))
     found = estimate(store)
@@ -252,7 +293,8 @@ def test_a_source_that_is_disabled_or_gone_is_not_asked(store, monkeypatch):
     monkeypatch.setattr(Courier, "script", staticmethod(down))
     assert len(ids(estimate(store))) == 2
     made(store.post(f"/connectors/{store.sources['office']}/disable"))
-    refused(final(store, f"{store.sources['post']}:slow"), 502, "tax_provider_error")
+    error = refused(final(store, f"{store.sources['post']}:slow"), 502, "tax_provider_error")
+    assert error["message"] == "The tax engine that is configured is not connected."
 
 
 def test_a_storefront_is_quoted_from_the_same_sources(store):

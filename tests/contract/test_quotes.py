@@ -215,7 +215,7 @@ def test_weights_are_added_up_and_an_unknown_one_offers_no_method_by_weight(stor
 @pytest.mark.parametrize(
     ("fields", "prompts"),
     [
-        ({}, ["address_required", "address_required"]),
+        ({}, ["address_required"]),
         (to(NEW_YORK), ["shipping_method_required"]),
         (to(NEW_YORK, selectedShippingMethodId="gone"), ["shipping_method_unavailable"]),
         (to({"countryCode": "FR"}, selectedShippingMethodId="std"), ["shipping_unavailable"]),

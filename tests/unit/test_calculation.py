@@ -190,6 +190,39 @@ def test_a_fallback_that_was_configured_stands_in_and_is_told_of():
     assert [note.code for note in found.warnings] == ["tax_unavailable", "fallback_builtin"]
 
 
+def test_a_table_without_a_rate_for_the_place_stands_in_for_no_engine():
+    how = config(tax=TAX_PLUGIN, onProviderError="fallback_builtin")
+    texas = {**HOME, "stateProvince": "TX", "postalCode": "78701", "city": "Austin"}
+    goods = basket(1000, shipping_address=texas)
+    with pytest.raises(TaxProviderError):
+        calculate_basket(goods, how, kind="checkout_final", outside=outside(taxes=failure()))
+    estimate = calculate_basket(goods, how, kind="cart_estimate", outside=outside(taxes=failure()))
+    assert not estimate.taxed.is_known
+    assert [note.code for note in estimate.warnings] == ["tax_unavailable"]
+
+
+@pytest.mark.parametrize(
+    ("axes", "known", "prompts", "warnings"),
+    [
+        ({}, (True, False), [("address_incomplete", "stateProvince")], []),
+        ({"tax": {"mode": "builtin", "rates": [RATE, {**RATE, "id": "us", "state": None}]}}, (True, True), [], ["stateProvince"]),
+        ({"shipping": {"mode": "builtin", "zones": [{**ZONE, "states": ["NY"]}]}, "tax": {"mode": "off"}}, (False, True),
+         [("address_incomplete", "stateProvince")], []),
+    ],
+)  # fmt: skip
+def test_what_of_an_address_decides_and_is_not_known_is_asked_for(axes, known, prompts, warnings):
+    axes = {
+        axis: {**how, "rates": [{k: v for k, v in one.items() if v} for one in how["rates"]]} if "rates" in how else how
+        for axis, how in axes.items()
+    }
+    found = calculate_basket(basket(1000, shipping_address={"countryCode": "US"}), config(**axes), kind="quote")
+    assert (found.shipped.is_known, found.taxed.is_known) == known
+    assert [(note.code, note.field) for note in found.prompts] == [
+        (code, f"addresses.shipping.{name}") for code, name in prompts
+    ]
+    assert [note.field for note in found.warnings] == [f"addresses.shipping.{name}" for name in warnings]
+
+
 def test_an_engine_that_needs_more_of_the_address_asks_for_it():
     lacking = replace(failure("address"), missing=("postal_code",))
     found = calculate_basket(
@@ -213,6 +246,7 @@ def test_no_rate_at_all_is_no_free_shipping():
     how = config(shipping=SHIP_PLUGIN)
     estimate = calculate_basket(basket(1000), how, kind="cart_estimate", outside=asked)
     assert not estimate.shipped.is_known
+    assert estimate.prompts == []  # nobody knows that nothing ships there
     with pytest.raises(TaxProviderError):
         calculate_basket(basket(1000), how, kind="checkout_final", outside=asked)
     falling = config(shipping=SHIP_PLUGIN, onProviderError="fallback_builtin")

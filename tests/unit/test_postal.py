@@ -7,6 +7,14 @@ from hypothesis import strategies as st
 from penstock.places import check_place, knows_state, place_of, same_place, state_code
 from penstock.postal import BadPattern, normal_code, read_pattern
 
+NUMBERS = st.integers(1, 3).flatmap(lambda length: st.integers(0, 10**length - 1).map(lambda n: f"{n:0{length}}"))
+RANGES = st.integers(1, 3).flatmap(
+    lambda length: st.tuples(*[st.integers(0, 10**length - 1)] * 2).map(
+        lambda pair: "..".join(f"{n:0{length}}" for n in sorted(pair))
+    )
+)
+PATTERNS = st.one_of(NUMBERS, NUMBERS.map(lambda start: f"{start}*"), RANGES)
+
 
 @pytest.mark.parametrize(
     ("pattern", "code", "country", "is_match"),
@@ -24,6 +32,8 @@ from penstock.postal import BadPattern, normal_code, read_pattern
         ("100..104", "10", "DE", False),
         ("100..104", "1A117", "GB", False),
         ("100*", "10", "DE", False),
+        ("10100..10199", "1012 AB", "NL", False),
+        ("1000..1099", "1012 AB", "NL", True),
     ],
 )
 def test_a_pattern_matches_what_it_says(pattern, code, country, is_match):
@@ -40,6 +50,33 @@ def test_the_narrower_of_two_patterns_is_the_more_specific():
     rising = ["1*", "10..15", "12*", "121..125", "123*", "12345"]
     found = [read_pattern(text).precision for text in rising]
     assert found == sorted(set(found))
+
+
+@pytest.mark.parametrize(
+    ("wide", "narrow"),
+    [
+        ("80*", "80999..81000"),
+        ("80000..89999", "80900..81099"),
+        ("80*", "80331"),
+        ("SW*", "SW1*"),
+        ("1000..1199", "1012AB*"),
+    ],
+)
+def test_it_is_the_width_that_makes_a_pattern_narrow(wide, narrow):
+    assert read_pattern(wide).precision < read_pattern(narrow).precision
+
+
+@given(st.data())
+def test_two_patterns_meet_where_some_code_belongs_to_both(data):
+    one, other = (read_pattern(data.draw(PATTERNS)) for _ in range(2))
+    codes = [f"{number:03}" for number in range(1000)] + [one.low, other.low]
+    assert one.meets(other) == other.meets(one) == any(one.matches(code) and other.matches(code) for code in codes)
+
+
+@pytest.mark.parametrize("text", ["10001-1234", "10001-1230..10001-1239", "100011*"])
+def test_of_a_pattern_too_only_five_digits_count_in_the_us(text):
+    assert read_pattern(text).within("US").matches(normal_code("10001-9999", "US"))
+    assert not read_pattern(text).within("DE").matches("10001")
 
 
 @given(st.integers(0, 99_999), st.integers(0, 99_999), st.integers(0, 99_999))

@@ -9,9 +9,11 @@ from hypothesis import strategies as st
 
 from penstock.config_rules import canonical_config, config_faults
 from penstock.places import Locality, place_of
-from penstock.rate_tables import rates_for
+from penstock.rate_tables import Wanting, rates_for
+from penstock.rate_tables import wanting as rates_wanting
 from penstock.shipping_tax import read_config
 from penstock.zone_rates import Parcel, offers, zone_for
+from penstock.zone_rates import wanting as zones_wanting
 
 
 def config(*, zones=(), rates=(), **more):
@@ -235,6 +237,81 @@ def complaints(body):
 )
 def test_what_stands_against_publishing_is_told_with_its_place(body, found):
     assert complaints(body) == found
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "is_refused"),
+    [
+        ("SW1*", "sw 1*", True),
+        ("81000..82999", "82000..83999", True),
+        ("10*", "100..109", True),
+        ("81000..82999", "83000..84999", False),
+        ("80331", "80331..80331", False),
+        ("80*", "80999..81000", False),
+        ("80331", "80332", False),
+    ],
+)
+def test_two_rates_are_refused_where_nothing_decides_between_them(one, other, is_refused):
+    rates = [rate(name, country="GB", postalCodePattern=text) for name, text in (("a", one), ("b", other))]
+    for given_ in (rates, rates[::-1]):
+        body = config(zones=[zone("z", ["GB"], method())], rates=[rate("far"), *given_])
+        assert complaints(body) == ({("/tax/rates/2", "ambiguous")} if is_refused else set())
+
+
+def test_two_zip_codes_that_count_alike_are_refused():
+    rates = [rate("a", postalCodePattern="10001-1234"), rate("b", postalCodePattern="10001")]
+    body = config(zones=[zone("z", ["US"], method())], rates=rates)
+    assert complaints(body) == {("/tax/rates/1", "ambiguous")}
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_a_range_that_straddles_a_beginning_is_still_the_narrower_one(order):
+    given_ = [rate("wide", "DE", postalCodePattern="80*"), rate("narrow", "DE", postalCodePattern="80999..81000")][
+        ::order
+    ]
+    assert names(rates_for(table(*given_), at("DE", postal="80999"), None)) == ["narrow"]
+    found = [
+        zone("wide", ["DE"], postalCodePatterns=["80*"]),
+        zone("narrow", ["DE"], postalCodePatterns=["80999..81000"]),
+    ][::order]
+    assert zone_for(zones(*found), at("DE", postal="80999")).id == "narrow"
+
+
+def test_what_is_to_stand_in_for_a_source_has_to_be_there():
+    body = config(onProviderError="fallback_builtin")
+    body["shipping"] = {"mode": "plugin", "connectionIds": ["c"], "zones": []}
+    body["tax"] = {**body["tax"], "mode": "plugin", "connectionId": "c"}
+    assert complaints(body) == {("/shipping/zones", "required"), ("/tax/rates", "required")}
+    assert complaints({**body, "onProviderError": "fail"}) == set()
+
+
+def test_what_is_picked_up_needs_the_origin_where_tax_is_worked_out():
+    body = config(zones=[zone("z", ["US"], method(type_="pickup"))], rates=[rate("r")])
+    assert complaints(body) == {("/origin", "required")}
+    assert complaints({**body, "origin": {"countryCode": "US"}}) == set()
+    assert complaints({**body, "tax": {"mode": "off"}}) == set()
+
+
+def test_what_could_make_another_zone_apply_is_known():
+    given_ = zones(
+        zone("country", ["US"]), zone("state", ["US"], states=["NY"]), zone("city", ["GB"], postalCodePatterns=["1*"])
+    )
+    assert zones_wanting(given_, at("US")) == {"stateProvince"}
+    assert zones_wanting(given_, at("US", "CA")) == set()
+    assert zones_wanting(given_, at("GB")) == {"postalCode"}
+    assert zones_wanting(given_, at("FR")) == set()
+
+
+def test_what_could_make_another_rate_apply_is_known():
+    given_ = table(
+        rate("country"), rate("state", state="NY"), rate("city", state="NY", postalCodePattern="100*", priority=1)
+    )
+    assert rates_wanting(given_, at("US"), None) == Wanting(
+        needed=frozenset({"stateProvince", "postalCode"}), useful=frozenset({"stateProvince"})
+    )
+    assert rates_wanting(given_, at("US", "NY"), None) == Wanting(needed=frozenset({"postalCode"}))
+    assert rates_wanting(given_, at("US", "CA"), None) == Wanting()
+    assert rates_wanting(given_, at("US", "NY", "10001"), None) == Wanting()
 
 
 def test_a_tax_by_origin_needs_the_origin():
