@@ -56,8 +56,9 @@ class Copier:
                         sa.text(self._copy(name, row)), {**self._fixed(row), "first": first, "last": count}
                     )
                     connection.commit()
-            connection.exec_driver_sql("ANALYZE")
-            connection.commit()
+            if not self.is_sqlite:  # nobody analyzes a SQLite file (docs/operators/running.md)
+                connection.exec_driver_sql("ANALYZE")
+                connection.commit()
             self._settle(connection)
 
     def _settle(self, connection: sa.Connection) -> None:
