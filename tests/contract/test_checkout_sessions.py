@@ -345,3 +345,25 @@ def test_production_takes_no_payment_before_the_workspace_may(production_shop, s
 def test_production_takes_payments_once_the_workspace_may(production_shop):
     shop = production_shop(lifecycle_stage="live", billing_status="active")
     made(shop.post("/checkout/sessions", shop.session_body(shop.cart(items=1)["id"])), 201)
+
+
+@pytest.mark.parametrize("operation", ["complete", "calculate"])
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [
+        (b"{", 400),
+        (b"[]", 422),
+        (b'{"surprise":1}', 422),
+        (b'{"paymentToken":"4111111111111111"}', 422),
+        (b" " * 1_100_000, 413),
+    ],
+    ids=["no JSON", "no object", "unknown field", "card number", "too large"],
+)
+def test_an_allowed_page_can_read_what_is_wrong_with_its_body(shop, operation, content, status):
+    made(shop.put("/embed-config", {"allowedOrigins": ["https://shop.example"]}))
+    path = f"/checkout-sessions/{shop.session()['id']}/{operation}"
+    for origin, is_granted in (("https://shop.example", True), ("https://evil.example", False)):
+        headers = {"Origin": origin, "Content-Type": "application/json"}
+        answer = shop.ask("POST", path, key=None, headers=headers, content=content)
+        assert answer.status_code == status
+        assert ("access-control-allow-origin" in answer.headers) is is_granted

@@ -146,6 +146,64 @@ def test_a_page_of_an_allowed_origin_gets_the_answer_and_another_does_not(store)
     assert "access-control-allow-origin" not in backend.headers
 
 
+UNFIT = [
+    to({"countryCode": "US", "postalCode": ""}),
+    to({"countryCode": "de"}),
+    {"items": []},
+    {"surprise": 1},
+    {"selectedShippingMethodId": "4111111111111111"},
+]
+
+
+@pytest.mark.parametrize("fields", UNFIT, ids=str)
+def test_an_allowed_page_can_read_what_is_wrong_with_its_body(store, fields):
+    shop, raw = store
+    unseen = ask(shop, raw, **fields)
+    seen = ask(shop, raw, headers={"Origin": STORE}, **fields)
+    assert seen.headers["access-control-allow-origin"] == STORE
+    assert seen.headers["vary"] == "Origin"
+    assert (seen.status_code, unseen.status_code) == (422, 422)
+    assert _without_id(seen) == _without_id(unseen)
+    assert "access-control-allow-origin" not in unseen.headers
+
+
+@pytest.mark.parametrize(
+    ("origin", "change"),
+    [
+        ("https://evil.example", {}),
+        ("null", {}),
+        (STORE, {"quoteToken": "pk_nothing"}),
+        (STORE, {"quoteToken": ""}),
+        (STORE, {"quoteToken": "pk" * 100_000}),
+        (STORE, {"quoteToken": 5}),
+        (STORE, {"quoteToken": None}),
+        (STORE, {"applicationId": new_id()}),
+        (STORE, {"applicationId": "mine"}),
+        (STORE, {"applicationId": ["mine"]}),
+    ],
+)
+def test_a_bad_body_without_a_good_token_for_the_page_stays_the_same_fault_unread(store, origin, change):
+    shop, raw = store
+    body = {"applicationId": shop.application_id, "quoteToken": raw, "items": [], **change}
+    answer = shop.post(f"{AT}/quotes", body, key=None, headers={"Origin": origin})
+    assert "/items" in pointers(refused(answer, 422, "validation_error"))
+    assert "access-control-allow-origin" not in answer.headers
+    assert answer.headers["vary"] == "Origin"
+
+
+def test_a_body_that_is_no_object_or_no_json_tells_nothing_of_who_asks(store):
+    shop, _ = store
+    sent = {"Origin": STORE, "Content-Type": "application/json"}
+    for content, status in ((b"[]", 422), (b'"x"', 422), (b"{", 400), (b"", 400)):
+        answer = shop.ask("POST", f"{AT}/quotes", key=None, headers=sent, content=content)
+        assert answer.status_code == status
+        assert "access-control-allow-origin" not in answer.headers
+
+
+def _without_id(answer):
+    return {name: value for name, value in answer.json()["error"].items() if name != "requestId"}
+
+
 def test_a_browser_may_send_the_request_and_the_token_decides(store):
     shop, _ = store
     asked = {"Origin": STORE, "Access-Control-Request-Method": "POST", "Access-Control-Request-Headers": "content-type"}
