@@ -8,6 +8,7 @@ from typing import Any, Final
 
 from handlers.card_numbers import text_holds_card
 from handlers.faults import echo, faults_in, suggest
+from handlers.pointers import pointer_to
 from handlers.request import SINGLE, Request
 from handlers.schema import UUID_PATTERN, BadSpec, Compiler, Validator
 from handlers.strict_json import may_hold_digits
@@ -17,13 +18,15 @@ from penstock.ids import is_uuid
 _INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?")
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
+_NO_UTF8: Final = "must be percent-encoded UTF-8"
+_NUL: Final = "must not hold the character U+0000"
 _BOOLEANS: Final = {"true": True, "false": False}
 _SINGLE_STYLES: Final = {"path": "simple", "query": "form", "header": "simple"}
 _BY_THE_DOOR: Final = frozenset({"idempotency-key", "x-application-id", "x-throttle-environment-id", "x-api-key"})
 
 
 class NotText(ValueError):
-    """Bytes that are no UTF-8, or a percent sign without its two digits."""
+    """Bytes that are no UTF-8, a percent sign without its two digits, or a NUL. Its text says what would do."""
 
 
 def snake_name(name: str) -> str:
@@ -39,16 +42,16 @@ def text_of(raw: bytes) -> str:
     try:
         text = raw.decode()
     except UnicodeDecodeError:
-        raise NotText from None
+        raise NotText(_NO_UTF8) from None
     if "\x00" in text:
-        raise NotText
+        raise NotText(_NUL)
     return text
 
 
 def _unescaped(match: re.Match[bytes]) -> bytes:
     digits = match.group(1)
     if digits is None:
-        raise NotText
+        raise NotText(_NO_UTF8)
     return bytes((int(digits, 16),))
 
 
@@ -231,14 +234,31 @@ def query_values(query: bytes) -> dict[str, list[str]]:
         name, _, value = part.replace(b"+", b" ").partition(b"=")
         try:
             key, text = text_of(name), text_of(value)
-        except NotText:
-            raise InvalidRequest(Fault("", "encoding", "the query is not percent-encoded UTF-8")) from None
+        except NotText as refusal:
+            raise _unreadable(name, str(refusal)) from None
         if is_suspect and (text_holds_card(text) or text_holds_card(key)):
-            raise CardDataNotAllowed(
-                details=[Fault("", "card_number", "the query seems to hold a card number").shape()]
-            )
+            raise _card_number()
         found.setdefault(key, []).append(text)
     return found
+
+
+def _unreadable(name: bytes, advice: str) -> ApiError:
+    """Return the error for a part of the query that is no text. A name that can be read says where."""
+    try:
+        key = text_of(name)
+    except NotText:
+        subject = "the name of a query parameter"
+        return InvalidRequest(Fault("", "encoding", f"{subject} {advice}"), message=f"The query: {subject} {advice}")
+    if text_holds_card(key):
+        return _card_number()
+    return InvalidRequest(Fault(pointer_to((key[:64],)), "encoding", advice))
+
+
+def _card_number() -> ApiError:
+    return CardDataNotAllowed(
+        "The query seems to hold a card number. Send a payment token instead.",
+        details=[Fault("", "card_number", "the query seems to hold a card number").shape()],
+    )
 
 
 def _names(parameter: Parameter, declared: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -9,9 +9,11 @@ import orjson
 from penstock.errors import InvalidJson
 
 MOST_DEPTH: Final = 32
+_TOO_DEEP: Final = f"The body is nested more than {MOST_DEPTH} levels deep."
 _LOWEST: Final = -(2**63)
 _HIGHEST: Final = 2**63 - 1
-_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"')
+# The last quote may be missing where a body broke off within a string, so that no string is looked for twice.
+_STRING: Final = re.compile(rb'"[^"\\]*+(?:\\.[^"\\]*+)*+"?')
 _LONG_INTEGER: Final = re.compile(rb"(?<![0-9.eE+-])-?[0-9]{19,}(?![0-9.eE])")
 # Digits become 0, spaces and dashes go, the rest becomes x: a run of zeros is then a run of digits, found by memchr.
 _DIGITS: Final = bytes(48 if 48 <= byte <= 57 else 120 for byte in range(256))  # noqa: PLR2004 -- ASCII 0 to 9
@@ -44,7 +46,25 @@ def may_hold_digits(raw: bytes, run: bytes = _RUN_OF_13) -> bool:
 
 
 def _reason(error: orjson.JSONDecodeError) -> str:
+    # How orjson gives up on what is nested too deep depends on what it had room for, so what it read is counted.
+    if _is_deep(error.doc[: error.pos + 1].encode()):
+        return _TOO_DEEP
     return f"The body is not strict JSON: {error.msg} (line {error.lineno}, column {error.colno})."
+
+
+def _is_deep(read: bytes) -> bool:
+    """Tell whether the beginning of a document is nested too deep."""
+    if read.count(b"{") + read.count(b"[") <= MOST_DEPTH:
+        return False
+    depth = 0
+    for byte in _STRING.sub(b"", read):
+        if byte in b"[{":
+            depth += 1
+            if depth > MOST_DEPTH:
+                return True
+        elif byte in b"]}":
+            depth -= 1
+    return False
 
 
 def _check_depth(document: Any) -> None:
@@ -53,7 +73,7 @@ def _check_depth(document: Any) -> None:
         level = [child for node in level for child in _children(node) if type(child) is dict or type(child) is list]
         if not level:
             return
-    raise InvalidJson(f"The body is nested more than {MOST_DEPTH} levels deep.")
+    raise InvalidJson(_TOO_DEEP)
 
 
 def _children(node: Any) -> Iterable[Any]:

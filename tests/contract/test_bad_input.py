@@ -184,6 +184,13 @@ def test_what_is_not_strict_json_is_400(target, raw):
     assert time.process_time() - began < 1, "the server is in this process: it worked for a second"
 
 
+@pytest.mark.parametrize(
+    "raw", [b"[" * 1000, b"[" * 60_000, b'{"a":' * 300, b"[" * 33, nested(33), nested(1000)], ids=short
+)
+def test_what_is_nested_too_deep_is_told_so(target, raw):
+    assert refused(target.send(raw), 400, "invalid_json")["message"] == "The body is nested more than 32 levels deep."
+
+
 @pytest.mark.parametrize("raw", [b"null", b"[]", b'"text"', b"5", b"true", b"{}", b'[{"applicationId":"x"}]'])
 def test_json_of_another_shape_is_422(target, raw):
     refused(target.send(raw), 422, "validation_error")
@@ -302,7 +309,10 @@ def test_a_card_number_written_as_escapes_or_as_a_number_is_refused(target):
 
 
 def test_a_card_number_in_a_query_is_refused(target):
-    refused(target.ask(f"/api/v1/payments?cursor={CARD}"), 422, "card_data_not_allowed")
+    for query in (f"cursor={CARD}", f"{CARD}=x", f"{CARD}=%00"):
+        answer = target.ask(f"/api/v1/payments?{query}")
+        assert refused(answer, 422, "card_data_not_allowed")["message"].startswith("The query ")
+        assert CARD not in answer.text
 
 
 @pytest.mark.parametrize(
@@ -346,6 +356,30 @@ BAD_QUERIES = ["limit=1_0", "limit=%2B5", "limit=+5", "limit=%EF%BC%91%EF%BC%90"
 @pytest.mark.parametrize("query", BAD_QUERIES, ids=short)
 def test_a_bad_query_is_400(target, query):
     refused(target.ask(f"/api/v1/payments?{query}"), 400, "invalid_request")
+
+
+NUL, UTF8 = "must not hold the character U+0000", "must be percent-encoded UTF-8"
+NAME = "the name of a query parameter"
+
+
+@pytest.mark.parametrize(
+    ("query", "pointer", "advice", "message"),
+    [
+        ("cursor=%00", "/cursor", NUL, f"cursor: {NUL}"),
+        ("limit=5&cursor=a%00b", "/cursor", NUL, f"cursor: {NUL}"),
+        ("cursor=%ff", "/cursor", UTF8, f"cursor: {UTF8}"),
+        ("cursor=%zz", "/cursor", UTF8, f"cursor: {UTF8}"),
+        ("a/b=%00", "/a~1b", NUL, f"a/b: {NUL}"),
+        ("%00=x", "", f"{NAME} {NUL}", f"The query: {NAME} {NUL}"),
+        ("%=x", "", f"{NAME} {UTF8}", f"The query: {NAME} {UTF8}"),
+    ],
+)
+def test_what_is_no_text_in_a_query_is_told_with_its_place(target, query, pointer, advice, message):
+    error = refused(target.ask(f"/api/v1/payments?{query}"), 400, "invalid_request")
+    assert [(each["pointer"], each["code"], each["message"]) for each in error["details"]] == [
+        (pointer, "encoding", advice)
+    ]
+    assert error["message"] == message
 
 
 @pytest.mark.parametrize(

@@ -71,3 +71,30 @@ def test_no_body_of_a_megabyte_takes_long(piece):
     began = time.process_time()
     parse(raw)
     assert time.process_time() - began < 1
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        b'["' + b"[" * 1000,
+        b'["' + b'\\"[' * 1000,
+        b"[" * MOST_DEPTH,
+        b"[" + b"[]," * 1000,
+        b'{"[{[{":' * 10 + b"}",
+        b"," + b"[" * 1000,
+    ],
+)
+def test_a_body_that_breaks_off_is_told_as_broken_and_not_as_deep(raw):
+    with pytest.raises(InvalidJson, match="not strict JSON"):
+        parse(raw)
+
+
+@pytest.mark.parametrize(
+    ("opening", "piece"), [(b'["', b'\\"'), (b"[", b"[],"), (b"[", b'"",'), (b"[", b'"[",'), (b"[", b'{"a":[]},')]
+)
+def test_no_broken_body_of_a_megabyte_takes_long(opening, piece):
+    raw = opening + piece * (1_000_000 // len(piece))
+    began = time.process_time()
+    with pytest.raises(InvalidJson):
+        parse(raw)
+    assert time.process_time() - began < 1
