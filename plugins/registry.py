@@ -15,7 +15,8 @@ from penstock.connector import Capabilities, PaymentConnector, Provider, unkept_
 from penstock.rate_source import RateClaims, RateSource
 from penstock.tax_engine import TaxClaims, TaxEngine
 from plugins.manager import BrokenPlugin
-from plugins.shelf import Kind, SettingsFault, Shelf, UnusableConnection, classes_of
+from plugins.setting_faults import SettingsFault
+from plugins.shelf import Kind, Shelf, UnusableConnection, classes_of
 
 __all__ = [
     "Engines",

@@ -17,6 +17,7 @@ from penstock.clock import Clock
 from penstock.connector import Context, Provider
 from penstock.verdict import Connection
 from plugins.manager import BrokenPlugin
+from plugins.setting_faults import SettingsFault, settings_fault
 
 _NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,39}")
 _KEPT: Final = 1024
@@ -25,15 +26,6 @@ P = TypeVar("P", bound=Provider)
 
 class UnusableConnection(Exception):
     """A connection cannot be used: unknown connector, wrong environment, or settings that do not fit."""
-
-
-@dataclass(frozen=True, slots=True)
-class SettingsFault:
-    """One thing wrong with an account's settings: a JSON pointer, a word and a sentence for it. Never the value."""
-
-    pointer: str
-    message: str
-    code: str = "schema"
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +81,8 @@ class Shelf(Generic[P]):
         """Return what is wrong with an account's settings. Raises `UnusableConnection` for an unknown connector."""
         if name not in self._validators:
             raise UnusableConnection(f"no plugin offers a {self._kind.word} named {name!r}")
-        return [_fault(error) for error in self._validators[name].iter_errors(dict(settings))]
+        schema = self._classes[name].settings_schema
+        return [settings_fault(error, schema) for error in self._validators[name].iter_errors(dict(settings))]
 
     def account_faults(self, connection: Connection) -> list[SettingsFault]:
         """Return what is wrong with the settings that an account would be built with, this house's defaults included.
@@ -151,21 +144,6 @@ class Shelf(Generic[P]):
             if name not in self._clients:
                 self._clients[name] = self._client()
             return self._clients[name]
-
-
-def _fault(error: jsonschema_rs.ValidationError) -> SettingsFault:
-    rule = str(error.schema_path[-1]) if error.schema_path else "schema"
-    # Most of the validator's own sentences repeat the value, and the value may be a secret.
-    message = error.message if rule in ("required", "additionalProperties") else f"it does not fit the schema ({rule})"
-    place = [*error.instance_path, *([error.kind.as_dict()["property"]] if rule == "required" else ())]
-    code = (
-        "unrecognized_keys" if rule == "additionalProperties" else re.sub("[A-Z]", lambda x: f"_{x[0].lower()}", rule)
-    )
-    return SettingsFault("".join(f"/{_escaped(part)}" for part in place), message, code)
-
-
-def _escaped(part: object) -> str:
-    return str(part).replace("~", "~0").replace("/", "~1")
 
 
 def classes_of(kind: Kind[P], pm: pluggy.PluginManager) -> dict[str, type[P]]:

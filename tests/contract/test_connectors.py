@@ -148,6 +148,31 @@ def test_settings_that_do_not_fit_are_told_by_pointer_and_never_repeated(picky_s
     assert "short1" not in str(error)
 
 
+@pytest.mark.parametrize(
+    ("connector", "settings", "pointer", "message"),
+    [
+        (
+            "stripe",
+            {"secret_key": "MINE"},
+            "/settings/secret_key",
+            "must fit the pattern `^(sk|rk)_(test|live)_[A-Za-z0-9]{8,}$`. A secret or restricted key. Sandbox environments",
+        ),
+        ("stripe", {"secret_key": 5}, "/settings/secret_key", "must be a string. A secret or restricted key."),
+        ("ups", {"account_number": "MINE"}, "/settings/account_number", "The shipper's account, six letters or digits"),
+        ("stripe_tax", {"tax_codes": ["MINE"]}, "/settings/tax_codes/0", "as 'books=txcd_35010000'"),
+        ("eu_vat", {"distance_sales": "MINE"}, "/settings/distance_sales", "must be one of: destination, home. Whose"),
+        ("adyen", {"api_key": "MINE"}, "/settings/api_key", "must have at least 16 characters. The key of an API"),
+        ("paypal", {"brand_name": ""}, "/settings/brand_name", "must have at least 1 character. The name that"),
+    ],
+)
+def test_settings_that_do_not_fit_are_told_what_would(bare_shop, connector, settings, pointer, message):
+    answer = bare_shop.post("/connectors", {"connector": connector, "settings": settings})
+    told = {fault["pointer"]: fault for fault in refused(answer, 422, "validation_error")["details"]}
+    assert message in told[pointer]["message"]
+    assert "received" not in told[pointer]
+    assert "MINE" not in answer.text
+
+
 def test_settings_that_the_connector_itself_refuses_are_told_without_their_values(picky_shop):
     error = refused(
         picky_shop.post("/connectors", account(settings={"merchant": "impossible"})), 422, "validation_error"
