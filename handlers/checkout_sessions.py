@@ -95,6 +95,7 @@ def complete_session(work: Work, caller: Caller, house: House, id_: str, body: J
         email=body.get("email"),
         shipping_address=body.get("shippingAddress"),
         billing_address=body.get("billingAddress"),
+        expected_amount=body.get("expectedAmount"),
     )
     completed = complete(work, house.cascade, house.clock, caller=caller, session_id=id_, completion=completion)
     return Reply(completed_out(completed), 202 if completed.is_open else 200)

@@ -3,6 +3,13 @@
 from penstock.errors import ApiError
 
 
+class AmountChanged(ApiError):
+    """The session would charge another amount than the buyer agreed to."""
+
+    code = "amount_changed"
+    default_message = "The total has changed since it was shown. Nothing was charged."
+
+
 class RefundNotAllowed(ApiError):
     """The payment cannot be refunded, or not by so much, or the provider refuses it."""
 

@@ -158,7 +158,7 @@
       if (!text || name.includes(".") || name === "paymentMethod" || name === "shippingMethod") continue;
       if (name !== "paymentToken" || body.paymentMethod === "card") body[name] = text;
     }
-    return { ...body, ...readAddresses() };
+    return { ...body, ...readAddresses(), expectedAmount: Number(shownTotal().replace(".", "")) };
   }
 
   async function ask(body, operation = "complete") {
@@ -350,6 +350,7 @@
     if (ERRORS_TO_FIELDS.has(code) && markFields(error.details)) return setBusy("");
     if (code === "session_expired" || code === "session_not_open") return location.reload();
     if (code === "discount_invalid") return askAnew(error.message);
+    if (code === "amount_changed") return drawAnew(code, error.message);
     if (code === "cart_not_ready" && state.isToCalculate) {
       worked = "";
       setBusy("");
@@ -357,6 +358,14 @@
     }
     if (code === "too_many_attempts") return fail(code, "This checkout has used up its attempts.", "Go back to the shop and start again.");
     return fail(code || "unknown", error.message || "Something went wrong.", "Nothing was charged.");
+  }
+
+  // The cart was changed elsewhere. What the buyer typed stays; what it costs now is shown before it can be paid.
+  async function drawAnew(code, message) {
+    tell("failed", { code, message });
+    if (!(await redraw())) return;
+    setBusy("");
+    showNotice("The total has changed.", "Please look at it, and then pay. Nothing was charged.");
   }
 
   // The total on this page is not what would be charged any more: draw the page anew, and say why there.

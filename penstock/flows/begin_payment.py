@@ -29,6 +29,7 @@ from penstock.money import Money
 from penstock.order import Order, OrderLine, OrderStatus
 from penstock.outcome import CardFacts
 from penstock.payment import PROXY_METHOD, Payment, PaymentStatus
+from penstock.payment_errors import AmountChanged
 from penstock.ports import Cascade, UnitOfWork
 from penstock.request import ChargeRequest
 from penstock.retry_budget import MAX_DECLINES, OVER_BUDGET, WINDOW, card_ref
@@ -50,6 +51,8 @@ class Completion:
     email: str | None = field(default=None, repr=False)
     shipping_address: Address | None = field(default=None, repr=False)
     billing_address: Address | None = field(default=None, repr=False)
+    expected_amount: int | None = None
+    """The total that the buyer agreed to, in minor units; None where nobody said."""
     card: CardFacts | None = None
     """What the token's provider says about the card; None while nobody was asked."""
     is_live: bool = False
@@ -101,7 +104,7 @@ def begin_payment(
 
     Returns `Standing` where a payment of this session is live, or this submission has completed it. Raises `NotFound`,
     `SessionExpired`, `SessionNotOpen`, `TooManyAttempts`, `CartNotOpen`, `CartNotReady`, `MissingRequiredField`,
-    `PaymentInProgress`, `DiscountInvalid`, `PaymentMethodUnavailable`, `FeatureUnavailable`, `NoGr4vyConnection`,
+    `PaymentInProgress`, `AmountChanged`, `DiscountInvalid`, `PaymentMethodUnavailable`, `FeatureUnavailable`, `NoGr4vyConnection`,
     `NoEligibleConnector`, and `CardNeeded` where the rules look at a card that nobody was asked about. A payment that a
     decline rule refuses, or that nobody of those it goes to can take, has ended already, without an attempt.
     """
@@ -119,6 +122,8 @@ def begin_payment(
     if cart is not None:
         cart.assert_ready()  # what the buyer changed while paying may have taken a final calculation back
     money = _price(session, cart)
+    if completion.expected_amount not in {None, money.amount}:
+        raise AmountChanged(details={"amount": money.amount, "currency": money.currency})
     request = _request(session, money, completion)
     route = route_payment(uow, session, cart, request, completion.card)
     candidates, route = _candidates(uow, cascade, request, route, session)

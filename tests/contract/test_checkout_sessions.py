@@ -187,6 +187,19 @@ def test_ten_payments_are_the_most_that_a_session_tries(shop):
     refused(shop.complete(session["id"]), 429, "too_many_attempts")
 
 
+def test_no_other_total_than_the_one_that_the_buyer_saw_is_charged(shop):
+    session = shop.session()
+    cart = shop.read_cart(session["cartId"])
+    seen = cart["total"]
+    made(shop.post(f"/carts/{session['cartId']}/items", {"type": "product", "name": "Late", "unitPrice": 5000}), 201)
+    error = refused(shop.complete(session["id"], expectedAmount=seen), 409, "amount_changed")
+    assert error["details"] == {"amount": seen + 5000, "currency": cart["currency"]}
+    assert shop.read_cart(session["cartId"])["status"] == "open"
+    assert made(shop.get("/orders"))["data"] == []
+    paid = made(shop.complete(session["id"], expectedAmount=seen + 5000))
+    assert made(shop.get(f"/orders/{paid['orderId']}"))["total"] == seen + 5000
+
+
 def test_a_cart_can_be_changed_after_a_decline_and_the_new_total_is_charged(shop):
     session = shop.session()
     refused(shop.complete(session["id"], "tok_sandbox_decline_soft"), 402, "payment_failed")

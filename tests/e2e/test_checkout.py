@@ -71,6 +71,20 @@ def test_a_discount_that_ended_meanwhile_is_named_and_the_buyer_is_asked_for_the
     assert [one["amount"] for one in payments_of(shop, opened)] == [5418]
 
 
+def test_a_buyer_whose_cart_was_changed_elsewhere_sees_the_new_total_before_it_is_charged(tab, shop, session):
+    opened = session(**BRIEF)
+    tab.page.goto(opened["hostedUrl"])
+    expect(tab.page.get_by_role("button", name="Pay $54.18")).to_be_enabled()
+    made(shop.post(f"/carts/{opened['cartId']}/items", {"type": "product", "name": "Late", "unitPrice": 5000}), 201)
+    pay(tab.page)
+    expect(tab.page.get_by_text("The total has changed.")).to_be_visible()
+    expect(tab.page.get_by_label("Order summary")).to_contain_text("Late")
+    assert statuses(shop, opened) == []
+    tab.page.get_by_role("button", name="Pay $104.18").click()
+    back_in_shop(tab.page, opened)
+    assert [one["amount"] for one in payments_of(shop, opened)] == [10418]
+
+
 def test_a_buyer_pays_and_comes_back_to_the_shop(tab, shop, session):
     opened = session()
     tab.page.goto(opened["hostedUrl"])
@@ -280,7 +294,7 @@ def test_an_order_that_costs_nothing_is_placed_without_a_card(tab, shop):
     expect(tab.page.get_by_text("Card", exact=True)).to_have_count(0)
     with tab.page.expect_response(re.compile("/complete$")) as answer:
         tab.page.get_by_role("button", name="Place the order").click()
-    assert (answer.value.status, tab.completions) == (200, [{"paymentMethod": "card"}])
+    assert (answer.value.status, tab.completions) == (200, [{"paymentMethod": "card", "expectedAmount": 0}])
 
 
 def test_giving_up_leads_to_the_cart(tab, session):
