@@ -6,6 +6,7 @@ from typing import Any, Final
 
 from penstock.calculation import Basket, Calculation, Goods
 from penstock.cart import Cart, ShippingSelection, TaxLine
+from penstock.cart_lines import other_currency
 from penstock.checks import require
 from penstock.errors import Fault
 from penstock.flows.calculate_basket import calculate_basket
@@ -58,6 +59,7 @@ def take_snapshot(uow: UnitOfWork, handed: Handed, render: Render) -> dict[str, 
     snapshot_id = new_id()
     cart = None if handed.cart_id is None else locked_cart(uow, handed.cart_id)
     if cart is None:
+        require(_foreign(handed, handed.currency or _DEFAULT_CURRENCY))
         calculation = _alone(handed, config)
     else:
         _mirror(uow, cart, handed, config, snapshot_id)
@@ -100,9 +102,13 @@ def _sums(handed: Handed) -> Iterator[Fault]:
     told = sum(line["amount"] for line in handed.tax_lines)
     if told != totals.tax_total:
         yield Fault("/taxLines", "inconsistent", f"they sum to {told}, and taxTotal is {totals.tax_total}")
-    currencies = {line.get("currency", handed.currency) for line in handed.tax_lines} - {None}
-    if len(currencies | ({handed.currency} - {None})) > 1:
-        yield Fault("/taxLines", "currency_mismatch", "all amounts are in one currency")
+
+
+def _foreign(handed: Handed, currency: str) -> Iterator[Fault]:
+    for index, line in enumerate(handed.tax_lines or ()):
+        if line.get("currency", currency) != currency:
+            message = f"all amounts are in one currency, and this is {currency}"
+            yield Fault(f"/taxLines/{index}/currency", "currency_mismatch", message, line["currency"])
 
 
 def _references(uow: UnitOfWork, handed: Handed) -> Iterator[Fault]:
@@ -130,7 +136,8 @@ def _mirror(uow: UnitOfWork, cart: Cart, handed: Handed, config: Config, snapsho
 def _cart_faults(cart: Cart, handed: Handed, config: Config) -> Iterator[Fault]:
     now, told = cart.totals, handed.totals
     if handed.currency is not None and handed.currency != cart.currency:
-        yield Fault("/currency", "currency_mismatch", f"the cart's currency is {cart.currency}")
+        yield other_currency("/currency", cart.currency)
+    yield from _foreign(handed, cart.currency)
     kept = {"subtotal": (now.subtotal, told.subtotal), "discountTotal": (now.discount_total, told.discount_total)}
     if config.shipping.mode != "byo":
         kept["shippingTotal"] = (now.shipping_total, told.shipping_total)

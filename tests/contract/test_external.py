@@ -106,13 +106,29 @@ def test_what_is_not_consistent_is_refused_and_changes_nothing(store, cart, chan
     assert store.read_cart(cart["id"]) == cart
 
 
-def test_a_tax_line_has_to_name_a_line_of_the_cart_and_its_currency(store, cart):
+def test_a_tax_line_has_to_name_a_line_of_the_cart(store, cart):
     foreign = [line(cart, 0, 312, lineItemId=new_id())]
     assert pointers(refused(hand_in(store, **on_cart(cart, taxLines=foreign)), 422, "validation_error")) == [
         "/taxLines/0/lineItemId"
     ]
-    mixed = [line(cart, 0, 312, currency="EUR")]
-    refused(hand_in(store, **on_cart(cart, taxLines=mixed, currency="USD")), 422, "validation_error")
+
+
+@pytest.mark.parametrize("said", [{}, {"currency": "USD"}], ids=["nothing", "its own"])
+def test_a_tax_line_in_another_currency_than_the_cart_is_refused_and_changes_nothing(store, cart, said):
+    lines = [line(cart, 0, 302, currency="USD"), line(cart, 1, 10, currency="EUR")]
+    error = refused(hand_in(store, **on_cart(cart, taxLines=lines, **said)), 422, "validation_error")
+    assert [(each["pointer"], each["code"]) for each in error["details"]] == [
+        ("/taxLines/1/currency", "currency_mismatch")
+    ]
+    assert store.read_cart(cart["id"]) == cart
+
+
+@pytest.mark.parametrize("said", [{}, {"currency": "USD"}], ids=["nothing", "another"])
+def test_without_a_cart_tax_lines_have_the_currency_of_the_totals(store, cart, said):
+    lines = [line(cart, 0, 312, currency="EUR")]
+    error = refused(hand_in(store, taxLines=lines, **said), 422, "validation_error")
+    assert pointers(error) == ["/taxLines/0/currency"]
+    assert made(hand_in(store, taxLines=lines, currency="EUR"))["currency"] == "EUR"
 
 
 @pytest.mark.parametrize("config", [None, CONFIG, {"shipping": {"mode": "off"}, "tax": {"mode": "off"}}])
