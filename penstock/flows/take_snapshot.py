@@ -29,7 +29,10 @@ _ALL: Final = "all"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Handed:
-    """What another system hands in. ``totals`` are its own sums, ``total`` its own total, in minor units."""
+    """What another system hands in. ``totals`` are its own sums, ``total`` its own total, in minor units.
+
+    ``is_gross``: the prices contain the tax, by the configuration or the cart, whoever hands it in.
+    """
 
     application_id: str
     totals: Totals
@@ -42,6 +45,17 @@ class Handed:
     tax_lines: Sequence[Mapping[str, Any]] | None = None
     source: str = "external"
     principal_id: str | None = None
+    is_gross: bool = False
+
+    @property
+    def tax(self) -> int:
+        """All tax, on top of the prices or in them."""
+        return self.totals.tax_total if self.tax_lines is None else sum(line["amount"] for line in self.tax_lines)
+
+    @property
+    def sums(self) -> Totals:
+        """The sums as a cart has them, whose tax is what comes on top. Other systems also tell the tax in the prices so."""
+        return replace(self.totals, tax_total=0) if self.is_gross else self.totals
 
 
 def take_snapshot(uow: UnitOfWork, handed: Handed, render: Render) -> dict[str, Any]:
@@ -55,15 +69,16 @@ def take_snapshot(uow: UnitOfWork, handed: Handed, render: Render) -> dict[str, 
     config = uow.shipping_tax.in_force()
     if not config.takes_snapshots:
         raise ExternalSnapshotNotAllowed
-    require([*_sums(handed), *_references(uow, handed)])
     snapshot_id = new_id()
     cart = None if handed.cart_id is None else locked_cart(uow, handed.cart_id)
+    handed = replace(handed, is_gross=_is_gross(config, cart))
+    require([*_sums(handed), *_references(uow, handed)])
     if cart is None:
-        require(_foreign(handed, handed.currency or _DEFAULT_CURRENCY))
+        require([*_foreign(handed, handed.currency or _DEFAULT_CURRENCY), *_overtaxed(handed)])
         calculation = _alone(handed, config)
     else:
         _mirror(uow, cart, handed, config, snapshot_id)
-        calculation = calculate_basket(basket_of(cart, None), _by_others(config), kind="external")
+        calculation = calculate_basket(basket_of(cart, None), _by_others(handed, config), kind="external")
     answer = render(calculation, snapshot_id)
     uow.calculations.add(
         Snapshot(
@@ -81,27 +96,34 @@ def take_snapshot(uow: UnitOfWork, handed: Handed, render: Render) -> dict[str, 
     return answer
 
 
-def _by_others(config: Config) -> Config:
+def _is_gross(config: Config, cart: Cart | None) -> bool:
+    """Tell whether the prices contain the tax. What the cart's own taxes are counts where they are not handed in."""
+    if cart is None or config.tax.mode == "byo":
+        return config.tax.are_prices_gross and config.tax.mode != "off"
+    return cart.charges().is_tax_included
+
+
+def _by_others(handed: Handed, config: Config) -> Config:
     """Return the configuration with both axes left to others: nothing is worked out here."""
-    return replace(config, shipping=Shipping(mode="byo"), tax=Taxing(mode="byo"))
+    tax = Taxing(mode="byo", are_prices_gross=handed.is_gross)
+    return replace(config, shipping=Shipping(mode="byo"), tax=tax)
 
 
 def _sums(handed: Handed) -> Iterator[Fault]:
     totals = handed.totals
-    if totals.total != handed.total:
-        message = f"subtotal - discountTotal + shippingTotal + taxTotal is {totals.total}"
-        yield Fault("/totals/total", "inconsistent", message, handed.total)
+    if handed.sums.total != handed.total:
+        formula = "subtotal - discountTotal + shippingTotal" + ("" if handed.is_gross else " + taxTotal")
+        why = ", for the prices contain the tax" if handed.is_gross else ""
+        yield Fault("/totals/total", "inconsistent", f"{formula} is {handed.sums.total}{why}", handed.total)
     if handed.shipping is not None and handed.shipping["rateAmount"] != totals.shipping_total:
         yield Fault("/selectedShipping/rateAmount", "inconsistent", f"totals say {totals.shipping_total}")
     if handed.shipping is None and totals.shipping_total and handed.cart_id is not None:
         yield Fault("/selectedShipping", "required", "say what was selected, where shipping costs something")
     if totals.discount_total > totals.subtotal:
         yield Fault("/totals/discountTotal", "inconsistent", "the discount is larger than the subtotal")
-    if handed.tax_lines is None:
-        return
-    told = sum(line["amount"] for line in handed.tax_lines)
-    if told != totals.tax_total:
-        yield Fault("/taxLines", "inconsistent", f"they sum to {told}, and taxTotal is {totals.tax_total}")
+    is_left_out = handed.is_gross and totals.tax_total == 0  # as our own totals leave out what is in the prices
+    if handed.tax != totals.tax_total and not is_left_out:
+        yield Fault("/taxLines", "inconsistent", f"they sum to {handed.tax}, and taxTotal is {totals.tax_total}")
 
 
 def _foreign(handed: Handed, currency: str) -> Iterator[Fault]:
@@ -109,6 +131,24 @@ def _foreign(handed: Handed, currency: str) -> Iterator[Fault]:
         if line.get("currency", currency) != currency:
             message = f"all amounts are in one currency, and this is {currency}"
             yield Fault(f"/taxLines/{index}/currency", "currency_mismatch", message, line["currency"])
+
+
+def _overtaxed(handed: Handed, nets: Mapping[str, int] | None = None) -> Iterator[Fault]:
+    """Yield where more tax is said to be in a price than the price is. ``nets`` has what each part of a cart costs."""
+    if not handed.is_gross:
+        return
+    if nets is None or handed.tax_lines is None:
+        if handed.tax > handed.sums.total:
+            pointer = "/taxLines" if handed.tax_lines else "/totals/taxTotal"
+            yield Fault(pointer, "inconsistent", "the prices contain the tax, and are less", handed.tax)
+        return
+    found: dict[str, int] = {}
+    for index, line in enumerate(handed.tax_lines):
+        part = line.get("lineItemId") or SHIPPING
+        found[part] = found.get(part, 0) + line["amount"]
+        if found[part] > nets.get(part, 0):
+            message = f"the price contains the tax, and is {nets.get(part, 0)}"
+            yield Fault(f"/taxLines/{index}/amount", "inconsistent", message, line["amount"])
 
 
 def _references(uow: UnitOfWork, handed: Handed) -> Iterator[Fault]:
@@ -128,7 +168,7 @@ def _mirror(uow: UnitOfWork, cart: Cart, handed: Handed, config: Config, snapsho
         tax_lines=_tax_lines(cart, handed) if has_taxes else cart.tax_lines,
         now=uow.now,
     )
-    if cart.totals != handed.totals:
+    if cart.totals != handed.sums:
         require([Fault("/totals", "inconsistent", f"with these the cart's total would be {cart.totals.total}")])
     uow.carts.save(cart)
 
@@ -142,7 +182,7 @@ def _cart_faults(cart: Cart, handed: Handed, config: Config) -> Iterator[Fault]:
     if config.shipping.mode != "byo":
         kept["shippingTotal"] = (now.shipping_total, told.shipping_total)
     if config.tax.mode != "byo":
-        kept["taxTotal"] = (now.tax_total, told.tax_total)
+        kept["taxTotal"] = _kept_tax(cart, handed)
     for name, (has, given) in kept.items():
         if has != given:
             yield Fault(f"/totals/{name}", "inconsistent", f"the cart's is {has}", given)
@@ -152,6 +192,15 @@ def _cart_faults(cart: Cart, handed: Handed, config: Config) -> Iterator[Fault]:
             yield Fault(f"/taxLines/{index}/lineItemId", "unknown_line_item", "no line of this cart has this id")
     if told.tax_total and handed.tax_lines is None and not _nets(cart, handed):
         yield Fault("/taxLines", "required", "say what is taxed, where nothing costs anything")
+    elif config.tax.mode == "byo":
+        yield from _overtaxed(handed, _nets(cart, handed))
+
+
+def _kept_tax(cart: Cart, handed: Handed) -> tuple[int, int]:
+    """Return the tax of a cart that is not handed in, and what was told of it."""
+    if handed.is_gross and handed.tax:
+        return cart.breakdown().included_tax_total, handed.tax
+    return cart.totals.tax_total, handed.sums.tax_total
 
 
 def _selection(cart: Cart, handed: Handed) -> ShippingSelection | None:
@@ -186,10 +235,11 @@ def _tax_lines(cart: Cart, handed: Handed) -> list[TaxLine]:
                 rate=line["rate"],
                 amount=line["amount"],
                 currency=cart.currency,
+                is_included=handed.is_gross,
             )
             for line in handed.tax_lines
         ]
-    shares = allocate(handed.totals.tax_total, _nets(cart, handed))
+    shares = allocate(handed.tax, _nets(cart, handed))
     return [
         TaxLine(
             line_item_id=part,
@@ -198,6 +248,7 @@ def _tax_lines(cart: Cart, handed: Handed) -> list[TaxLine]:
             rate=0,
             amount=amount,
             currency=cart.currency,
+            is_included=handed.is_gross,
         )
         for part, amount in shares.items()
         if amount
@@ -222,6 +273,7 @@ def _alone(handed: Handed, config: Config) -> Calculation:
         currency=handed.currency or _DEFAULT_CURRENCY,
         goods=[Goods(line=line, ref=_ALL, name="Everything", is_shipped=bool(totals.shipping_total))],
         own_shipping=shipping,
-        own_taxes=[GivenTax(part_id=_ALL, rate=rate, amount=totals.tax_total)] if totals.tax_total else [],
+        own_taxes=[GivenTax(part_id=_ALL, rate=rate, amount=handed.tax)] if handed.tax else [],
+        is_own_tax_included=handed.is_gross,
     )
-    return calculate_basket(basket, _by_others(config), kind="external")
+    return calculate_basket(basket, _by_others(handed, config), kind="external")

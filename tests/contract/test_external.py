@@ -3,11 +3,13 @@
 import pytest
 
 from penstock.ids import new_id, new_session_id
+from tests.contract.test_calculations import HOME, calculate, cart_of
 from tests.contract.test_quotes import CONFIG, publish
 from tests.shop import made, pointers, refused
 
 AT = "/shipping-tax/external-snapshots"
 BYO = {"shipping": {"mode": "byo"}, "tax": {"mode": "byo"}}
+GROSS = {"shipping": {"mode": "byo"}, "tax": {"mode": "byo", "pricesIncludeTax": True}}
 GROUND = {"methodId": "ground", "displayName": "Ground", "rateAmount": 500, "carrier": "UPS"}
 
 
@@ -163,3 +165,109 @@ def test_a_cart_that_is_paid_for_takes_no_totals_any_more(store, cart):
     made(hand_in(store, **on_cart(cart)))
     made(store.post(f"/carts/{cart['id']}/checkout"), 201)
     refused(hand_in(store, **on_cart(cart)), 409, "cart_not_open")
+
+
+# Prices that contain the tax
+
+
+@pytest.fixture
+def gross(shop):
+    """A cart of 35.00 and 5.00 of shipping, less 1.00, in a shop whose prices contain the tax."""
+    publish(shop, GROSS)
+    cart_id = shop.cart(customerEmail="ada@example.com")["id"]
+    shop.item(cart_id, name="Mug", unitPrice=2500)
+    shop.item(cart_id, name="Cup", unitPrice=1000, discountAmount=100)
+    return shop.read_cart(cart_id)
+
+
+CONTAINED = totals(tax=0)
+"""How totals read whose prices contain the tax: none comes on top."""
+
+
+@pytest.mark.parametrize("said", [0, 312], ids=["on top", "in all"])
+def test_tax_that_prices_contain_is_paid_once_from_the_cart_to_the_order(shop, gross, said):
+    told = totals(tax=said, total=3900)
+    found = made(hand_in(shop, **on_cart(gross), totals=told))
+    assert found["totals"] == CONTAINED
+    tax = found["tax"]
+    assert (tax["pricesIncludeTax"], tax["taxTotal"], tax["includedTaxTotal"]) == (True, 0, 312)
+    assert all(each["isIncluded"] for each in tax["lines"])
+    now = shop.read_cart(gross["id"])
+    assert {name: now[name] for name in CONTAINED} == CONTAINED
+    assert [(each["amount"], each["isIncluded"]) for each in now["taxLines"]] == [(200, True), (72, True), (40, True)]
+    session = shop.session(gross["id"], collect={"shippingAddress": False})
+    paid = made(shop.complete(session["id"]))
+    order = made(shop.get(f"/orders/{paid['orderId']}"))
+    assert session["amount"] == paid["amount"] == 3900
+    assert {name: order[name] for name in CONTAINED} == CONTAINED
+    assert order["taxLines"] == now["taxLines"]
+
+
+def test_a_tax_that_prices_contain_is_shared_out_without_lines(shop, gross):
+    body = on_cart(gross)
+    del body["taxLines"]
+    found = made(hand_in(shop, **body, totals=totals(tax=39, total=3900)))
+    assert (found["totals"], found["tax"]["includedTaxTotal"]) == (CONTAINED, 39)
+    now = shop.read_cart(gross["id"])
+    assert [(each["amount"], each["isIncluded"]) for each in now["taxLines"]] == [(25, True), (9, True), (5, True)]
+    assert now["total"] == 3900
+
+
+def test_without_tax_a_cart_whose_prices_would_contain_it_has_none(shop, gross):
+    made(hand_in(shop, **on_cart(gross), totals=totals(tax=312, total=3900)))
+    found = made(hand_in(shop, **on_cart(gross, taxLines=[]), totals=CONTAINED))
+    assert (found["tax"]["includedTaxTotal"], shop.read_cart(gross["id"])["taxLines"]) == (0, [])
+
+
+def test_without_a_cart_tax_that_prices_contain_reads_as_a_calculation_has_it(shop):
+    publish(shop, GROSS)
+    for said in ({"totals": totals(tax=312, total=3900)}, {"totals": CONTAINED, "taxLines": [line(None, None, 312)]}):
+        found = made(hand_in(shop, currency="EUR", **said))
+        assert (found["totals"], found["tax"]["includedTaxTotal"]) == (CONTAINED, 312)
+        assert found["tax"]["pricesIncludeTax"]
+        assert "312" not in found["explanation"]["sum"]
+
+
+@pytest.mark.parametrize(
+    ("told", "amounts", "pointer"),
+    [
+        (totals(tax=312), [200, 72, 40], "/totals/total"),
+        (totals(tax=10, total=3900), [200, 72, 40], "/taxLines"),
+        (totals(tax=312, total=3900), [], "/taxLines"),
+        (CONTAINED, [200, 72, 501], "/taxLines/2/amount"),
+        (CONTAINED, [200, 901, 40], "/taxLines/1/amount"),
+        (totals(tax=3901, total=3900), None, "/totals/taxTotal"),
+    ],
+    ids=["on top", "not their sum", "no lines", "above shipping", "above its line", "above all"],
+)
+def test_tax_that_prices_cannot_contain_is_refused_and_changes_nothing(shop, gross, told, amounts, pointer):
+    body = on_cart(gross)
+    if amounts is None:
+        del body["taxLines"]
+    else:
+        body["taxLines"] = [each | {"amount": amount} for each, amount in zip(body["taxLines"], amounts, strict=False)]
+    error = refused(hand_in(shop, **body, totals=told), 422, "validation_error")
+    assert pointers(error) == [pointer]
+    assert shop.read_cart(gross["id"]) == gross
+
+
+def test_without_a_cart_prices_cannot_contain_more_tax_than_they_are(shop):
+    publish(shop, GROSS)
+    error = refused(hand_in(shop, totals=totals(tax=3901, total=3900)), 422, "validation_error")
+    assert pointers(error) == ["/totals/taxTotal"]
+    lines = [line(None, None, 3901)]
+    assert pointers(refused(hand_in(shop, totals=CONTAINED, taxLines=lines), 422, "validation_error")) == ["/taxLines"]
+
+
+def test_tax_that_penstock_works_out_of_the_prices_has_to_agree(shop):
+    publish(shop, {**CONFIG, "shipping": {"mode": "byo"}, "tax": {**CONFIG["tax"], "pricesIncludeTax": True}})
+    cart_id = cart_of(shop)
+    made(calculate(shop, cart_id, kind="cart_estimate", persist=True, shippingAddress=HOME))
+    cart = shop.read_cart(cart_id)
+    contained = sum(each["amount"] for each in cart["taxLines"])
+    assert (contained > 0, cart["taxTotal"]) == (True, 0)
+    for said in (0, contained):
+        body = {"cartId": cart_id, "totals": totals(subtotal=2500, discount=0, shipping=0, tax=said, total=2500)}
+        assert made(hand_in(shop, **body))["tax"]["includedTaxTotal"] == contained
+    body["totals"]["taxTotal"] = contained + 1
+    assert pointers(refused(hand_in(shop, **body), 422, "validation_error")) == ["/totals/taxTotal"]
