@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from handlers.wire import Json, cart_out, item_out, order_out, snake_in
-from penstock.errors import CartNotFound
+from penstock.errors import CartNotFound, DiscountInvalid
 from penstock.exemption import read_exemption
 from penstock.flows import apply_discount as discounts
 from penstock.flows import change_cart as carts
@@ -72,10 +72,10 @@ def remove_discount(uow: UnitOfWork, id_: str) -> Json:
     return cart_out(discounts.remove_discount(uow, id_))
 
 
-def checkout_cart(uow: UnitOfWork, id_: str, body: Json | None) -> Json:
+def checkout_cart(uow: UnitOfWork, id_: str, body: Json | None) -> Json | DiscountInvalid:
     fields: dict[str, Any] = body or {}
     order = checkout(uow, id_, payment_method=fields.get("paymentMethod"), metadata=fields.get("metadata"))
-    return order_out(order)
+    return order if isinstance(order, DiscountInvalid) else order_out(order)
 
 
 def list_events(uow: UnitOfWork, id_: str, since_sequence: int | None, limit: int) -> Json:

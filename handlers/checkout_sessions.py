@@ -9,7 +9,7 @@ from handlers.tax_wire import rendered, session_calculation_out, session_wanted
 from handlers.wire import Json, Reply, completed_out, methods_out, session_out, snake_in
 from penstock.caller import Caller
 from penstock.clock import rfc3339
-from penstock.errors import AllowedMethodsUnsupported, SessionNotFound
+from penstock.errors import AllowedMethodsUnsupported, DiscountInvalid, SessionNotFound
 from penstock.flows.begin_payment import Completion
 from penstock.flows.calculate_session import calculate_session as calculate
 from penstock.flows.complete_session import complete_session as complete
@@ -36,10 +36,13 @@ def create_embed_token(work: Work, caller: Caller, house: House, body: Json) -> 
     }
 
 
-def create_session(uow: UnitOfWork, caller: Caller, house: House, body: Json) -> Json:
+def create_session(uow: UnitOfWork, caller: Caller, house: House, body: Json) -> Json | DiscountInvalid:
     collect = body.get("collect") or {}
     wanted = Collect(collect.get("shippingAddress", True), collect.get("billingAddress", False))
-    session, cart = open_session(uow, caller, {**snake_in(body), "collect": wanted})
+    opened = open_session(uow, caller, {**snake_in(body), "collect": wanted})
+    if isinstance(opened, DiscountInvalid):
+        return opened
+    session, cart = opened
     hosted, embed = house.links.hosted(session.id), house.links.embed(session.id)
     return session_out(session, hosted=hosted, embed=embed, cart=cart)
 

@@ -52,6 +52,10 @@ class Envelope:
             content=content,
         )
 
+    def may_pass(self, answer: Answer) -> bool:
+        """Tell whether an answer is an error that a repeat under the same Idempotency-Key need not get again."""
+        return bool(answer.code) and not self.is_final(answer)
+
     def is_final(self, answer: Answer) -> bool:
         """Tell whether a repeat under the same Idempotency-Key must get this very answer again.
 

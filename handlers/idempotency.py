@@ -110,7 +110,10 @@ class OneBlock:
             with self._open(caller.scope) as uow:
                 claim.make(uow)
                 answer = act(uow)
-                claim.store(uow, answer)
+                if self._envelope.may_pass(answer):
+                    claim.forget(uow)
+                else:
+                    claim.store(uow, answer)
                 return answer
         except Replayed as found:
             return replay(found.stored)
@@ -160,7 +163,8 @@ class OwnBlocks:
         except Exception:
             self._free(caller, claim)
             raise
-        if answer.status == ACCEPTED:  # the outcome is open: the repeat is how a client learns it
+        # Where the outcome is open the repeat is how a client learns it.
+        if answer.status == ACCEPTED or self._envelope.may_pass(answer):
             self._free(caller, claim)
             return answer
         return _kept(self._open, caller, claim, answer)

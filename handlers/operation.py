@@ -22,6 +22,7 @@ from handlers.schema import BadSpec, Compiler
 from handlers.sealing import Seal
 from penstock.caller import Caller
 from penstock.catalogue import Scopes
+from penstock.errors import ApiError
 from penstock.events import declared_events
 from penstock.ports import UnitOfWork, Work
 from penstock.tax_errors import UnknownFields
@@ -51,19 +52,28 @@ class Workshop:
 
 
 class _Call:
-    """One call of a handler that waits for what the operation opens for it."""
+    """One call of a handler that waits for what the operation opens for it.
 
-    __slots__ = ("_lent", "_plan", "_status", "_values")
+    A refusal that the handler raises undoes the open block; one that it returns keeps what the block has written.
+    """
 
-    def __init__(self, operation: "Operation", values: dict[str, Any], lent: dict[str, Any]) -> None:
+    __slots__ = ("_envelope", "_lent", "_plan", "_status", "_values")
+
+    def __init__(
+        self, operation: "Operation", envelope: Envelope, values: dict[str, Any], lent: dict[str, Any]
+    ) -> None:
         self._plan = operation.plan
         self._status = operation.status
+        self._envelope = envelope
         self._values = values
         self._lent = lent
 
     def alone(self) -> Answer:
         """Call without a unit of work."""
-        return answer_from(self._plan.call(self._values, self._lent), self._status)
+        result = self._plan.call(self._values, self._lent)
+        if isinstance(result, ApiError):
+            return self._envelope.answer(result, current_id.get())
+        return answer_from(result, self._status)
 
     def with_uow(self, uow: UnitOfWork) -> Answer:
         """Call inside a block."""
@@ -145,7 +155,7 @@ class Operation:
         parameters.read(request, values)
         if body is None and self._body is not None:
             body = self._body.read(request)
-        call = _Call(self, values, {**self._lent, "caller": caller, "body": body})
+        call = _Call(self, self._shop.envelope, values, {**self._lent, "caller": caller, "body": body})
         if caller is None:
             return call.alone()
         claim = claim_for(request, self.name, caller, body, self._shop.seal) if self._takes_key else None

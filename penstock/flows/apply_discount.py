@@ -6,10 +6,9 @@ from penstock.flows.change_cart import locked_cart
 from penstock.flows.hold_discount import (
     buyer_key,
     customer_misfit,
+    drop_discount,
     hold_discount,
-    release_discount,
     release_if_changed,
-    without_offer,
 )
 from penstock.ports import UnitOfWork
 from penstock.session import CheckoutSession
@@ -69,10 +68,7 @@ def drop_invalid(uow: UnitOfWork, session_id: str, email: str | None) -> None:
     discount = uow.discounts.get(cart.applied.discount_id)
     if not _is_over(uow, cart, discount, buyer_key(cart, session, email)):
         return
-    without_offer(cart, cart.applied.discount_id)
-    release_discount(uow, cart)
-    cart.drop_discount(uow.now)
-    uow.carts.save(cart)
+    drop_discount(uow, cart)
 
 
 def _is_over(uow: UnitOfWork, cart: Cart, discount: Discount | None, key: str | None) -> bool:

@@ -57,6 +57,28 @@ def hold_or_replace(uow: UnitOfWork, cart: Cart, key: str | None) -> None:
             cart.drop_discount(uow.now)
 
 
+def hold_or_drop(uow: UnitOfWork, cart: Cart, key: str | None) -> DiscountInvalid | None:
+    """Hold the cart's discount, or take off its code that is not valid any more and return the refusal that says so.
+
+    Who hands the refusal on without raising it keeps the cart as it is then: the next try is for its new total.
+    """
+    try:
+        hold_or_replace(uow, cart, key)
+    except DiscountInvalid as refusal:
+        drop_discount(uow, cart)
+        return refusal
+    return None
+
+
+def drop_discount(uow: UnitOfWork, cart: Cart) -> None:
+    """Take a discount that cannot be had any more off a locked cart, with the place that the cart holds, and save the cart."""
+    if cart.applied is not None:
+        without_offer(cart, cart.applied.discount_id)
+    release_discount(uow, cart)
+    cart.drop_discount(uow.now)
+    uow.carts.save(cart)
+
+
 def without_offer(cart: Cart, discount_id: str) -> None:
     """Leave an automatic discount out of what the cart may choose from."""
     cart.offers = [offer for offer in cart.offers or () if offer.discount_id != discount_id]

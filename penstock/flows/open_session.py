@@ -15,10 +15,18 @@ from penstock.checks import (
     require_live,
 )
 from penstock.discount import Misfit, invalid
-from penstock.errors import CartNotFound, CartNotOpen, Fault, FeatureUnavailable, NoGr4vyConnection, ValidationError
+from penstock.errors import (
+    CartNotFound,
+    CartNotOpen,
+    DiscountInvalid,
+    Fault,
+    FeatureUnavailable,
+    NoGr4vyConnection,
+    ValidationError,
+)
 from penstock.flows.apply_discount import put_code
 from penstock.flows.change_cart import locked_cart
-from penstock.flows.hold_discount import buyer_key, hold_or_replace
+from penstock.flows.hold_discount import buyer_key, hold_or_drop, hold_or_replace
 from penstock.flows.settle_payment import EXPIRE
 from penstock.ids import new_session_id
 from penstock.ports import UnitOfWork
@@ -26,11 +34,14 @@ from penstock.session import LIFETIME, CheckoutSession, Collect, SessionKind
 from penstock.tenant import Connection
 
 
-def open_session(uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]) -> tuple[CheckoutSession, Cart | None]:
+def open_session(
+    uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]
+) -> tuple[CheckoutSession, Cart | None] | DiscountInvalid:
     """Open a session for ``cart_id`` or ``external_cart_id``, whose buyer comes back to ``return_url``; return it with its cart.
 
+    Returns `DiscountInvalid` in its place where the cart's own code is not valid any more: the cart has lost it then.
     Raises `ValidationError` for values that do not fit or a cart that this caller has not, `CartNotOpen`,
-    `DiscountInvalid` for a discount that this cart cannot have, `FeatureUnavailable` for recurring and
+    `DiscountInvalid` for a ``discount_code`` that this cart cannot have, `FeatureUnavailable` for recurring and
     net terms, and the three 402 errors of a production workspace that may not take payments.
     """
     require_live(caller)
@@ -48,26 +59,34 @@ def open_session(uow: UnitOfWork, caller: Caller, fields: Mapping[str, Any]) -> 
         expires_at=uow.now + LIFETIME,
         **{name: value for name, value in fields.items() if name not in _NOT_KEPT},
     )
-    if cart is not None:
-        _discount(uow, cart, session, fields.get("discount_code"))
+    if cart is not None and (refusal := _discount(uow, cart, session, fields.get("discount_code"))) is not None:
+        return refusal
     return keep_session(uow, session), cart
 
 
-def _discount(uow: UnitOfWork, cart: Cart, session: CheckoutSession, code: str | None) -> None:
-    """Put the code on the cart, and have the cart hold a place of its discount's limits while the session is open."""
+def _discount(uow: UnitOfWork, cart: Cart, session: CheckoutSession, code: str | None) -> DiscountInvalid | None:
+    """Put the code on the cart, and have the cart hold a place of its discount's limits while the session is open.
+
+    Returns the refusal where the code that the cart had before is not valid any more, and is taken off.
+    """
     if cart.live_payment_id is not None:
         if code is not None:
             cart.assert_open()
-        return
+        return None
     sequence, held = cart.sequence, cart.redemption_id
+    key = buyer_key(cart, session)
     if code is not None:
         cart.assert_open()
         put_code(uow, cart, code, session)
-    elif not cart.is_frozen:
-        cart.refresh_discount(uow.now)
-    hold_or_replace(uow, cart, buyer_key(cart, session))
+        hold_or_replace(uow, cart, key)
+    else:
+        if not cart.is_frozen:
+            cart.refresh_discount(uow.now)
+        if (refusal := hold_or_drop(uow, cart, key)) is not None:
+            return refusal
     if (cart.sequence, cart.redemption_id) != (sequence, held):
         uow.carts.save(cart)
+    return None
 
 
 _NOT_KEPT = frozenset({"application_id", "discount_code", "recurring", "payment_terms"})

@@ -308,6 +308,25 @@ def test_what_passes_by_itself_is_not_replayed_and_frees_the_key(client, house, 
     assert house.state["keys"] == {}
 
 
+@pytest.mark.parametrize(("method", "path"), [("POST", "/notes"), ("PUT", f"/notes/{NOTE}")])
+def test_a_refusal_that_is_returned_keeps_what_was_written_and_is_replayed(client, house, method, path):
+    first = write(client, "k1", "?cart_not_open", method=method, path=path)
+    again = write(client, "k1", "?cart_not_open", method=method, path=path)
+    assert (first.status_code, code(first)) == (409, "cart_not_open")
+    assert again.content == first.content
+    assert again.headers["idempotency-replay"] == "true"
+    assert house.state["notes"] == ["?cart_not_open"]
+
+
+@pytest.mark.parametrize(("method", "path"), [("POST", "/notes"), ("PUT", f"/notes/{NOTE}")])
+def test_a_returned_refusal_that_passes_by_itself_frees_the_key(client, house, method, path):
+    for _ in range(2):
+        answer = write(client, "k1", "?payment_in_progress", method=method, path=path)
+        assert (answer.status_code, code(answer)) == (409, "payment_in_progress")
+        assert "idempotency-replay" not in answer.headers
+    assert (house.state["keys"], len(house.state["notes"])) == ({}, 2)
+
+
 def test_a_request_refused_at_the_door_consumes_no_key(client, house):
     write(client, "k1", "")
     client.post(f"{BASE}/notes", json={"text": "x"}, headers={"Idempotency-Key": "k1"})

@@ -10,7 +10,10 @@ from penstock.flows.lapse_discount import LAPSE, lapse_discount
 from penstock.ids import new_id
 from storage.audit import audit
 from storage.tables import due
+from tests.contract.test_calculations import HOME, calculate
+from tests.contract.test_calculations import cart_of as mug_of
 from tests.contract.test_discounts import FIVE, apply, automatic, create, happened, later, preview
+from tests.contract.test_quotes import publish
 from tests.shop import made, refused
 
 DECLINED = "tok_sandbox_decline_hard"
@@ -269,11 +272,119 @@ def rows_of_due(shop, object_id):
     return found
 
 
-def test_a_draft_order_cannot_be_made_with_a_code_that_ended(shop, clock):
-    create(shop, endsAt=later(shop, hours=1))
+def check_out(shop, cart_id, way, **kw):
+    """Open a session for a cart, or make a draft order of it."""
+    if way == "session":
+        return shop.post("/checkout/sessions", shop.session_body(cart_id), **kw)
+    return shop.post(f"/carts/{cart_id}/checkout", {}, **kw)
+
+
+def price(answer):
+    """What is to be paid in a session or a draft order that was made."""
+    body = made(answer, 201)
+    return body["amount"] if "amount" in body else body["total"]
+
+
+@pytest.mark.parametrize("way", ["session", "draft"])
+@pytest.mark.parametrize("change", ["window", "switch", "delete", "exhausted", "customer"])
+def test_a_cart_whose_code_is_over_is_refused_once_and_then_checked_out_for_its_new_total(shop, clock, way, change):
+    one = create(shop, endsAt=later(shop, hours=1), usageLimit=1 if change == "exhausted" else None)
     cart = discounted(shop)
+    if change == "window":
+        clock.advance(timedelta(hours=2))
+    elif change == "switch":
+        made(shop.patch(f"/discounts/{one['id']}", {"isActive": False}))
+    elif change == "delete":
+        made(shop.delete(f"/discounts/{one['id']}"), 204)
+    else:
+        shop.session(discounted(shop)["id"])
+    error = refused(check_out(shop, cart["id"], way), 422, "discount_invalid")
+    reasons = {"window": {"ended"}, "delete": {"unknown"}, "customer": {"customer_limit"}, "exhausted": {"exhausted"}}
+    assert error["details"]["reason"] in reasons.get(change, {"inactive"})
+    assert error["details"]["discountCode"] == "TEN"
+    after = shop.read_cart(cart["id"])
+    assert (after["status"], after["appliedDiscount"], after["total"]) == ("open", None, 3000)
+    assert shop.events(cart["id"])[-1] == "cart.discount_removed"
+    assert price(check_out(shop, cart["id"], way)) == 3000
+
+
+@pytest.mark.parametrize("way", ["session", "draft"])
+def test_a_refusal_for_a_code_that_is_over_is_told_again_under_its_key(shop, way):
+    one = create(shop)
+    cart = discounted(shop)
+    made(shop.patch(f"/discounts/{one['id']}", {"isActive": False}))
+    first, again = (check_out(shop, cart["id"], way, headers={"Idempotency-Key": "over"}) for _ in range(2))
+    refused(first, 422, "discount_invalid")
+    assert (again.status_code, again.content) == (422, first.content)
+    assert again.headers["idempotency-replay"] == "true"
+    assert shop.events(cart["id"]).count("cart.discount_removed") == 1
+    assert price(check_out(shop, cart["id"], way, headers={"Idempotency-Key": "new"})) == 3000
+
+
+@pytest.mark.parametrize("way", ["session", "draft"])
+def test_an_automatic_discount_takes_the_place_of_a_code_that_is_over(shop, way):
+    automatic(shop, value=5)
+    one = create(shop)
+    cart = discounted(shop)
+    made(shop.patch(f"/discounts/{one['id']}", {"isActive": False}))
+    refused(check_out(shop, cart["id"], way), 422, "discount_invalid")
+    assert shop.events(cart["id"])[-1] == "cart.discount_applied"
+    assert price(check_out(shop, cart["id"], way)) == 2875
+
+
+@pytest.mark.parametrize("way", ["session", "draft"])
+def test_a_code_that_is_over_gives_back_the_place_that_the_cart_held(shop, way):
+    one = create(shop)
+    cart = discounted(shop)
+    session = shop.session(cart["id"])
+    made(shop.patch(f"/discounts/{one['id']}", {"isActive": False}))
+    assert uses(shop, one) == (1, 0)
+    refused(check_out(shop, cart["id"], way), 422, "discount_invalid")
+    assert uses(shop, one) == (0, 0)
+    assert made(shop.complete(session["id"]))["amount"] == 3000
+
+
+def test_a_draft_order_whose_code_ended_before_its_session_is_paid_for_its_new_total(shop, clock):
+    one = create(shop, endsAt=later(shop, hours=1))
+    cart = discounted(shop)
+    draft = made(shop.post(f"/carts/{cart['id']}/checkout", {}), 201)
     clock.advance(timedelta(hours=2))
-    refused(shop.post(f"/carts/{cart['id']}/checkout", {}), 422, "discount_invalid")
+    refused(check_out(shop, cart["id"], "session"), 422, "discount_invalid")
+    paid = made(shop.complete(shop.session(cart["id"])["id"]))
+    order = made(shop.get(f"/orders/{draft['id']}"))
+    assert (paid["orderId"], paid["amount"], order["total"], uses(shop, one)) == (draft["id"], 3000, 3000, (0, 0))
+
+
+def test_a_code_that_a_session_is_asked_for_and_cannot_have_leaves_the_cart_its_own(shop):
+    create(shop)
+    made(shop.post("/discounts", {**FIVE, "endsAt": "2001-01-01T00:00:00Z"}), 201)
+    cart = discounted(shop)
+    refused(
+        shop.post("/checkout/sessions", shop.session_body(cart["id"], discountCode="FIVE")), 422, "discount_invalid"
+    )
+    assert shop.read_cart(cart["id"]) == cart
+
+
+@pytest.mark.parametrize("way", ["session", "draft", "completion"])
+def test_where_penstock_calculates_a_cart_whose_code_is_over_is_calculated_again_before_it_is_paid(shop, way):
+    publish(shop)
+    one = create(shop)
+    cart_id = mug_of(shop)
+    made(apply(shop, {"id": cart_id}))
+    chosen = {"kind": "checkout_final", "selectedShippingMethodId": "std", "shippingAddress": HOME}
+    made(calculate(shop, cart_id, **chosen))
+    session = shop.session(cart_id) if way == "completion" else None
+    made(shop.patch(f"/discounts/{one['id']}", {"isActive": False}))
+    refused(
+        shop.complete(session["id"], email="ada@example.com") if session else check_out(shop, cart_id, way),
+        422,
+        "discount_invalid",
+    )
+    session = session or shop.session(cart_id)  # a session may be opened before anything is final
+    error = refused(shop.complete(session["id"], email="ada@example.com"), 400, "cart_not_ready")
+    assert error["details"]["missing"] == ["checkout_final"]
+    total = made(calculate(shop, cart_id, **chosen))["totals"]["total"]
+    assert made(shop.complete(session["id"], email="ada@example.com"))["amount"] == total
 
 
 def test_a_void_gives_the_place_back_and_a_refund_does_not(shop):

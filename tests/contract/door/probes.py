@@ -1,4 +1,4 @@
-"""Handlers for the probes. Text `!code` asks for that error; `!boom` for a failure that nobody expected."""
+"""Handlers for the probes. Text `!code` asks for that error, raised, and `?code` for it, returned; `!boom` for a failure that nobody expected."""
 
 import time
 
@@ -21,6 +21,8 @@ def _maybe_fail(text):
 
 def add_note(uow, caller, body):
     uow.notes.append(body["text"])
+    if body["text"].startswith("?"):
+        return all_errors()[body["text"][1:]]()
     time.sleep(0.05 if body["text"] == "slow" else 0)
     _maybe_fail(body["text"])
     return Reply({"text": body["text"], "count": len(uow.notes), "by": caller.principal_id}, 201, {"X-Note": "yes"})
@@ -35,6 +37,8 @@ def work_note(work, note_id, body):
     with work() as uow:
         uow.notes.append(text)
     time.sleep(0.2 if text == "slow" else 0)
+    if text.startswith("?"):
+        return all_errors()[text[1:]]()
     _maybe_fail(text)
     with work() as uow:
         count = len(uow.notes)
