@@ -1,12 +1,15 @@
 """Discounts: created, changed, found, previewed, and put on carts."""
 
+import re
+import shlex
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 
 from penstock.clock import rfc3339
 from penstock.ids import new_id
-from tests.shop import made, pointers, refused
+from tests.shop import BASE, made, pointers, refused
 
 TEN = {"code": "TEN", "name": "Ten percent", "type": "percentage", "value": 10}
 FIVE = {"code": "FIVE", "name": "Five off", "type": "fixed_amount", "value": 500}
@@ -366,3 +369,27 @@ def test_what_a_customer_has_used_up_is_not_offered_again(shop):
     assert cart["discountTotal"] == 250
     made(shop.complete(shop.session(cart["id"])["id"]))
     assert shop.ready_cart()["discountTotal"] == 0
+
+
+def test_the_requests_of_the_page_about_discounts_work_as_they_stand(shop):
+    cart = shop.cart()
+    shop.item(cart["id"], unitPrice=9000)
+    page = (Path(__file__).parents[2] / "docs" / "discounts.md").read_text()
+    requests = "\n".join(re.findall(r"^```sh\n(.*?)^```", page, re.DOTALL | re.MULTILINE))
+    known = {"$API": BASE, "$KEY": shop.secret_key, "$CART": cart["id"], "2027-": "2127-", "\\\n": ""}
+    for name, value in known.items():
+        requests = requests.replace(name, value)
+    sent = [one for one in requests.split("curl ") if one.strip()]
+    assert len(sent) == page.count("curl -X") > 1
+    for one in sent:
+        _, method, path, *more = shlex.split(one)
+        given = list(zip(more[::2], more[1::2], strict=True))
+        # What curl itself says of a body where nobody says another.
+        headers = {"content-type": "application/x-www-form-urlencoded"}
+        headers |= {
+            name.lower(): value for flag, text in given if flag == "-H" for name, value in [text.split(": ", 1)]
+        }
+        body = next(text for flag, text in given if flag == "-d")
+        answer = shop.client.request(method, path, content=body, headers=headers)
+        assert answer.is_success, answer.text
+    assert shop.read_cart(cart["id"])["appliedDiscount"]["code"] == "SPRING10"
