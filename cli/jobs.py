@@ -36,7 +36,7 @@ def jobs(*, limit: Annotated[int, typer.Option(help="How many failing rows to sh
     )
     out.print(waits)
     if failing:
-        out.print(f"\nTried {FAILING_FROM} times or more:")
+        out.print(f"\nFailed {FAILING_FROM} times in a row or more:")
         out.print(_failing(failing, now))
     if max([look.lag, *(heap.late(now) for heap in look.heaps)]) > LATE_SECONDS:
         out.print("[yellow]Something is late.[/] Does a worker run? Without PENSTOCK_REDIS_URL the server is one.")
@@ -61,8 +61,8 @@ def _heaps(look: Look) -> Table:
 
 
 def _failing(failing: Sequence[Failing], now: datetime) -> Table:
-    table = Table("kind", "of", "tries", "next", box=None, pad_edge=False)
+    table = Table("kind", "of", "failures", "next", box=None, pad_edge=False)
     for each in failing:
         wait = (each.run_at - now).total_seconds()
-        table.add_row(each.kind, each.object_id, str(each.attempts), f"in {span(wait)}" if wait > 0 else "now")
+        table.add_row(each.kind, each.object_id, str(each.failures), f"in {span(wait)}" if wait > 0 else "now")
     return table

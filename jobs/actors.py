@@ -154,7 +154,7 @@ class Runner:
     def _send_mail(self, row: DueRow) -> None:
         again = send_mail(partial(self._rooms.work, row.scope), self._rooms.mailer, row.object_id)
         if again is not None:
-            self._rows.put_off(row, again)
+            self._rows.put_off(row, again, went_well=False)
 
     def _follow_message(self, row: DueRow) -> None:
         self._end(row, follow_message(partial(self._rooms.work, row.scope), self._rooms.cascade, row.object_id))

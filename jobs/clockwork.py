@@ -55,7 +55,7 @@ class Clockwork:
                     return
             if not self._do(row.scope.environment_id) and not moved:
                 time.sleep(GLANCE_SECONDS)
-        self._rows.retry(row, self._clock.now() + AGAIN)
+        self._rows.retry(row, self._clock.now() + AGAIN, went_well=True)
 
     def _do(self, environment_id: str) -> bool:
         """Do what is due in the environment; tell whether there was anything."""

@@ -123,7 +123,7 @@ def _do_chore(database: Database, clock: Clock, rows: DueRows, row: DueRow) -> N
         rows.retry(row, clock.now() + UNKNOWN_KIND_RETRY)
         return
     chore.do(database, clock.now())
-    rows.retry(row, clock.now() + chore.every)
+    rows.retry(row, clock.now() + chore.every, went_well=True)
 
 
 def _tell(pm: pluggy.PluginManager, outgoing: Outgoing, row: DueRow) -> None:

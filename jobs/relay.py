@@ -55,12 +55,12 @@ class DueRows(Protocol):
         """Claim what is due in one environment by its test clock, in the order of its moments."""
         ...
 
-    def put_off(self, row: DueRow, run_at: datetime) -> bool:
+    def put_off(self, row: DueRow, run_at: datetime, *, went_well: bool = True) -> bool:
         """Give the row back until ``run_at`` by its environment's clock. False if it is done or somebody else's by now."""
         ...
 
-    def retry(self, row: DueRow, run_at: datetime) -> bool:
-        """Give the row back until ``run_at`` by the machine's clock, after a failure of our own."""
+    def retry(self, row: DueRow, run_at: datetime, *, went_well: bool = False) -> bool:
+        """Give the row back until ``run_at`` by the machine's clock, as a rule after a failure of our own."""
         ...
 
 

@@ -67,7 +67,10 @@ class StoredAnswer:
 
 @dataclass(frozen=True, slots=True)
 class DueRow:
-    """Something that must happen later. ``attempt`` counts the claims of this row, this one included."""
+    """Something that must happen later. ``attempt`` counts the claims of this row, this one included.
+
+    ``failures`` counts those that failed since one last went well.
+    """
 
     id: str
     scope: Scope
@@ -75,6 +78,7 @@ class DueRow:
     object_id: str
     run_at: datetime
     attempt: int
+    failures: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,17 +10,19 @@ import sqlalchemy as sa
 from penstock.caller import Scope
 from storage import scoped
 from storage.database import Database
+from storage.due import PARKED
 from storage.scoped import ScopedConnection
 from storage.statement import Statement
 from storage.tables import due, events
 from storage.types import UtcDateTime, Whole
 
 FAILING_FROM: Final = 3
-"""A row that was claimed so often is failing: its work, or the receiver that it is for."""
+"""A row whose claims failed so often in a row is failing: its work, or the receiver that it is for."""
 
 _EVER: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _now = sa.bindparam("now", type_=UtcDateTime())
 _ever = sa.bindparam("ever", type_=UtcDateTime())
+_parked = sa.bindparam("parked", type_=UtcDateTime())
 _counts = (
     due.c.kind,
     sa.func.count(due.c.id).label("rows"),
@@ -30,11 +32,12 @@ _counts = (
 # These two read every row: there are only those of which something is still to be done.
 _HEAPS = Statement(sa.select(*_counts).group_by(due.c.kind), across=True)
 _OWN_HEAPS = Statement(scoped.select(*_counts).group_by(due.c.kind))
-_failing = (due.c.kind, due.c.object_id, due.c.attempts, due.c.run_at)
-# Reading behind the beginning of time reads the index on run_at rather than the table.
+_failing = (due.c.kind, due.c.object_id, due.c.failures, due.c.run_at)
+# Reading behind the beginning of time reads the index on run_at rather than the table. What waits for a test clock to be
+# moved is left out: nobody works on it.
 _FAILING = Statement(
     sa.select(*_failing)
-    .where(due.c.run_at >= _ever, due.c.attempts >= sa.bindparam("least", type_=Whole()))
+    .where(due.c.run_at >= _ever, due.c.run_at < _parked, due.c.failures >= sa.bindparam("least", type_=Whole()))
     .order_by(due.c.run_at)
     .limit(sa.bindparam("limit", type_=Whole())),
     across=True,
@@ -68,11 +71,11 @@ class Heap:
 
 @dataclass(frozen=True, slots=True)
 class Failing:
-    """A row that was claimed again and again."""
+    """A row whose work fails again and again: ``failures`` times since it last went well."""
 
     kind: str
     object_id: str
-    attempts: int
+    failures: int
     run_at: datetime
 
 
@@ -110,11 +113,11 @@ class Backlog:
             return _look(now, own.rows(_OWN_HEAPS, {"now": now}), own.row(_OWN_EVENTS, {}))
 
     def failing(self, *, limit: int) -> Sequence[Failing]:
-        """Return rows that were claimed again and again, the one that is due first first."""
-        values = {"ever": _EVER, "least": FAILING_FROM, "limit": limit}
+        """Return rows that fail again and again, the one that is due first first."""
+        values = {"ever": _EVER, "parked": PARKED, "least": FAILING_FROM, "limit": limit}
         with self._database.reading() as connection:
             rows = connection.rows(_FAILING, values)
-        return [Failing(row.kind, row.object_id, row.attempts, row.run_at) for row in rows]
+        return [Failing(row.kind, row.object_id, row.failures, row.run_at) for row in rows]
 
 
 def _look(now: datetime, rows: Sequence[Any], told: Any) -> Look:

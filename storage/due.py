@@ -36,11 +36,18 @@ _now = sa.bindparam("now", type_=UtcDateTime())
 _is_claimable = sa.and_(due.c.run_at <= _now, sa.or_(due.c.lease_until.is_(None), due.c.lease_until <= _now))
 _waiting = sa.select(due.c.id).where(_is_claimable).order_by(due.c.run_at)
 _is_this_claim = sa.and_(due.c.id == value(due.c.id), due.c.attempts == value(due.c.attempts))
+# `attempts` is the claim's own number: it only ever grows, so that no claim is taken for another one. A claim that ran
+# out with its lease is a failure: its worker died, or was lost with it.
+_CLAIMED: Final = {
+    "lease_until": value(due.c.lease_until),
+    "attempts": due.c.attempts + 1,
+    "failures": due.c.failures + sa.case((due.c.lease_until.is_(None), 0), else_=1),
+}
 _ANY_WAITING = Statement(_waiting.limit(1), across=True)
 _CLAIM = Statement(
     sa.update(due)
     .where(due.c.id.in_(_waiting.limit(sa.bindparam("limit", type_=Whole())).with_for_update(skip_locked=True)))
-    .values(lease_until=value(due.c.lease_until), attempts=due.c.attempts + 1)
+    .values(_CLAIMED)
     .returning(*due.columns),
     across=True,
 )
@@ -51,12 +58,20 @@ _READ = Statement(
     across=True,
 )
 _RETRY = Statement(
-    sa.update(due).where(_is_this_claim).values(run_at=value(due.c.run_at), lease_until=None), across=True
+    sa.update(due)
+    .where(_is_this_claim)
+    .values(run_at=value(due.c.run_at), failures=value(due.c.failures), lease_until=None),
+    across=True,
 )
 _PUT_OFF = Statement(
     sa.update(due)
     .where(_is_this_claim)
-    .values(run_at=value(due.c.run_at), waits_until=value(due.c.waits_until), lease_until=None),
+    .values(
+        run_at=value(due.c.run_at),
+        waits_until=value(due.c.waits_until),
+        failures=value(due.c.failures),
+        lease_until=None,
+    ),
     across=True,
 )
 # Held to the block's end, so that the clock is not removed before what waits by it is written.
@@ -76,7 +91,7 @@ _CLAIM_THERE = Statement(
             .with_for_update(skip_locked=True)
         )
     )
-    .values(lease_until=value(due.c.lease_until), attempts=due.c.attempts + 1)
+    .values(_CLAIMED)
     .returning(*due.columns),
     across=True,
 )
@@ -103,6 +118,7 @@ class DueRows:
             **moments,
             "lease_until": None,
             "attempts": 0,
+            "failures": 0,
         }
         self._connection.put(_ADD, row)
         self._connection.has_news = True
@@ -149,16 +165,16 @@ class DueTable:
             rows = connection.rows(_CLAIM_THERE, given)
         return [_from_row(row) for row in sorted(rows, key=lambda row: (row.waits_until, row.id))]
 
-    def put_off(self, row: DueRow, run_at: datetime) -> bool:
+    def put_off(self, row: DueRow, run_at: datetime, *, went_well: bool = True) -> bool:
         """Give the row back until ``run_at`` by its environment's clock. False if it is done or somebody else's by now."""
         with self._database.writing() as connection:
             moments = moments_of(still_there(connection, row.scope), run_at, LONG_AGO)
-            return connection.run(_PUT_OFF, {"id": row.id, "attempts": row.attempt, **moments}) == 1
+            return connection.run(_PUT_OFF, {**_given_back(row, went_well=went_well), **moments}) == 1
 
-    def retry(self, row: DueRow, run_at: datetime) -> bool:
-        """Give the row back until ``run_at`` by the machine's clock, after a failure of our own."""
+    def retry(self, row: DueRow, run_at: datetime, *, went_well: bool = False) -> bool:
+        """Give the row back until ``run_at`` by the machine's clock, as a rule after a failure of our own."""
         with self._database.writing() as connection:
-            return connection.run(_RETRY, {"id": row.id, "attempts": row.attempt, "run_at": run_at}) == 1
+            return connection.run(_RETRY, {**_given_back(row, went_well=went_well), "run_at": run_at}) == 1
 
 
 def still_there(connection: Connection, scope: Scope) -> Scope:
@@ -179,6 +195,10 @@ def moments_of(scope: Scope, moment: datetime, machine_now: datetime) -> dict[st
     return {"run_at": machine_now if moment <= scope.stands_at else PARKED, "waits_until": moment}
 
 
+def _given_back(row: DueRow, *, went_well: bool) -> dict[str, Any]:
+    return {"id": row.id, "attempts": row.attempt, "failures": 0 if went_well else row.failures + 1}
+
+
 def _from_row(row: Any) -> DueRow:
     scope = Scope(row.workspace_id, row.environment_id, row.application_id, getattr(row, "clock_at", None))
-    return DueRow(row.id, scope, row.kind, row.object_id, row.run_at, row.attempts)
+    return DueRow(row.id, scope, row.kind, row.object_id, row.run_at, row.attempts, row.failures)

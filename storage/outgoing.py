@@ -63,7 +63,7 @@ _AGAIN = Statement(
     scoped.update(due, ["run_at", "lease_until"]).where(scoped.by_id(due), due.c.attempts == value(due.c.attempts)),
 )
 _LATER = Statement(
-    scoped.update(due, ["run_at", "waits_until", "lease_until"]).where(
+    scoped.update(due, ["run_at", "waits_until", "failures", "lease_until"]).where(
         scoped.by_id(due), due.c.attempts == value(due.c.attempts)
     ),
 )
@@ -227,7 +227,8 @@ class Outgoing:
         if next_attempt_at is None:
             return connection.run(_OURS, _claim(row)) == 1
         moments = moments_of(connection.scope, next_attempt_at, connection.machine_now)
-        return connection.run(_LATER, {**_claim(row), **moments, "lease_until": None}) == 1
+        values = {**_claim(row), **moments, "failures": row.failures + 1, "lease_until": None}
+        return connection.run(_LATER, values) == 1
 
 
 def _by_scope(rows: Sequence[_Row], scope_of: Callable[[_Row], Scope]) -> list[tuple[Scope, list[_Row]]]:

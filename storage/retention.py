@@ -102,7 +102,7 @@ def ensure(database: Database, now: datetime, names: Sequence[str] = tuple(CHORE
     with database.writing() as connection:
         for name in names:
             row = {"id": _row_id(name), "kind": HOUSEKEEPING, "object_id": name, "run_at": now, "lease_until": None}
-            more = {"attempts": 0, "waits_until": None}
+            more = {"attempts": 0, "failures": 0, "waits_until": None}
             ScopedConnection(connection, HOUSE).put(_ENSURE, {**row, **more})
 
 

@@ -188,6 +188,7 @@ due = tenant_table(
     optional("lease_until", UtcDateTime()),
     column("attempts", Whole()),
     optional("waits_until", UtcDateTime()),
+    later("failures", Whole(), "0"),
     UniqueConstraint("kind", "object_id"),
     Index("ix_due_run_at", "run_at"),
 )
