@@ -139,13 +139,16 @@ class House:
         self.close()
 
 
-def build(settings: Settings, *, clock: Clock | None = None, plugins: Iterable[object] = ()) -> House:
+def build(
+    settings: Settings, *, clock: Clock | None = None, plugins: Iterable[object] = (), may_make_secret: bool = False
+) -> House:
     """Wire the rooms together. ``plugins`` come beside the installed ones. No statement reaches the database yet.
 
+    With SQLite, whoever goes on to make the database ``may_make_secret`` as well, where there is neither.
     Raises `BadSettings` and `plugins.manager.BrokenPlugin`.
     """
     clock = clock or SystemClock()
-    keyring = open_keyring(settings)
+    keyring = open_keyring(settings, may_make=may_make_secret)
     tokens = Tokens(keyring, clock, issuer=settings.issuer)
     pm = manager.load((BuiltinIssuer(tokens.dashboard), *plugins))
     registry = Registry(pm, clock=clock, defaults=_sandbox_defaults(settings))

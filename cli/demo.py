@@ -82,7 +82,7 @@ def _free_port() -> int:
 @contextmanager
 def _serving(settings: Settings) -> Iterator[House]:
     configure_logs(settings)
-    house = build(settings)
+    house = build(settings, may_make_secret=True)
     make_current(house)
     running = http_server(Application(house), host=settings.host, port=settings.port)
     thread = threading.Thread(target=running.run, name="penstock-demo-server", daemon=True)

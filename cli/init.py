@@ -35,7 +35,7 @@ def init(
     """
     if name is not None and not 0 < len(name.strip()) <= MAX_NAME:
         raise Trouble(f"a workspace's name has 1 to {MAX_NAME} characters")
-    with build(load()) as house:
+    with build(load(), may_make_secret=True) as house:
         bring_up(house)
         _refuse_another(house, name)
         made = provision(

@@ -13,7 +13,7 @@ app = show.command()
 @app.command()
 def migrate() -> None:
     """Bring the database's tables to this version's. Safe to run again, and while the server runs."""
-    with build(load()) as house:
+    with build(load(), may_make_secret=True) as house:
         sealed = bring_up(house)
     if sealed:
         typer.echo(f"Sealed the settings of {sealed} payment connection{'s' if sealed > 1 else ''}.")

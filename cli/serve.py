@@ -35,7 +35,7 @@ def serve(
     """
     settings = load(host=host, port=port, workers=workers)
     assert_free(settings.host, settings.port)
-    with build(settings) as house:
+    with build(settings, may_make_secret=True) as house:
         make_current(house)
     configure_logs(settings)
     out = show.console(is_error=True)

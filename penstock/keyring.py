@@ -17,6 +17,8 @@ Purpose = Literal["api-keys", "cursors", "embed-tokens", "dashboard-tokens", "di
 
 _SALT: Final = b"penstock"
 _LENGTH: Final = 32
+_SQLITE: Final = b"SQLite format 3\x00"
+"""What every SQLite file begins with."""
 
 
 class Keyring:
@@ -49,27 +51,52 @@ def _derived(secret: bytes, purpose: str) -> bytes:
     return HKDF(SHA256(), _LENGTH, _SALT, purpose.encode()).derive(secret)
 
 
-def open_keyring(settings: Settings) -> Keyring:
-    """Return the keys of this installation; with SQLite, make the root secret at the first call.
+def open_keyring(settings: Settings, *, may_make: bool = False) -> Keyring:
+    """Return the keys of this installation. With SQLite, whoever ``may_make`` the database makes the root secret first.
 
     Raises `BadSettings` where there is no secret and none may be made up, or where others can read the file.
     """
     masters = [secret.encode() for secret in settings.master_secrets]
     if settings.secret_key is not None:
         return Keyring(settings.secret_key.get_secret_value().encode(), masters=masters)
-    path = secret_file(settings)
-    if path is None:
+    database, path = settings.sqlite_file, secret_file(settings)
+    if database is None or path is None:
         raise BadSettings(
             "PENSTOCK_SECRET_KEY is not set, and with PostgreSQL it must be: every process needs the same one. "
             "Make one with: openssl rand -base64 32"
         )
-    return Keyring(_read(path) or _make(path), masters=masters)
+    # Looked at before the secret is: of two processes that start together, one may be making both, the secret first.
+    is_set_up = _is_set_up(database)
+    root = _read(path)
+    if root is None and (is_set_up or not may_make):
+        raise BadSettings(_missing(database, path))
+    return Keyring(root or _make(path), masters=masters)
 
 
 def secret_file(settings: Settings) -> Path | None:
     """Return where the root secret is kept when no setting holds it: beside the SQLite database."""
     database = settings.sqlite_file
     return database.with_suffix(".key") if database else None
+
+
+def _is_set_up(database: Path) -> bool:
+    """Tell whether there is a SQLite database that is more than an empty file: another secret would not fit it."""
+    try:
+        with database.open("rb") as file:
+            return file.read(len(_SQLITE)) == _SQLITE
+    except OSError:  # whoever opens the database says what is wrong with it
+        return False
+
+
+def _missing(database: Path, path: Path) -> str:
+    if _is_set_up(database):
+        return (
+            f"{path} is missing: it holds the root secret that the database beside it was made with. Put it back from a "
+            "backup, or set PENSTOCK_SECRET_KEY to that secret."
+        )
+    if database.exists():
+        return f"the database at {database} is not set up yet; run `penstock migrate`"
+    return f"there is no database at {database} yet; run `penstock init`"
 
 
 def _read(path: Path) -> bytes | None:

@@ -285,6 +285,27 @@ def test_a_command_on_an_empty_database_says_what_to_run_first(command, desk):
     assert "penstock migrate" in refusal(command)
 
 
+@pytest.mark.parametrize(
+    "command", ["audit", "jobs", "workspace show", "token", "worker", "rotate-master-key", "connect sandbox"]
+)
+def test_only_what_makes_the_database_makes_its_secret(command, desk):
+    assert "there is no database" in refusal(*command.split())
+    assert list(desk.iterdir()) == []
+
+
+@pytest.mark.parametrize("command", ["audit", "jobs", "token", "serve", "migrate", "init"])
+def test_a_secret_that_is_lost_is_asked_for_and_not_replaced(command, desk):
+    init()
+    secret = desk / "penstock-state" / "penstock.key"
+    kept = secret.rename(desk / "backup")
+    said = refusal(command)
+    assert str(secret) in said
+    assert "backup" in said
+    assert not secret.exists()
+    kept.rename(secret)
+    assert "0 events wait" in penstock("jobs")
+
+
 @pytest.mark.services
 def test_on_postgresql_the_tables_are_changed_by_hand_only(monkeypatch, postgresql_database):
     monkeypatch.setenv("PENSTOCK_DATABASE_URL", postgresql_database)

@@ -142,7 +142,7 @@ def test_every_setting_has_a_sentence_that_explains_it():
 
 def test_with_sqlite_the_secret_is_made_once_and_for_the_owner_alone():
     settings = load()
-    first = open_keyring(settings).key("cursors")
+    first = open_keyring(settings, may_make=True).key("cursors")
     file = secret_file(settings)
     assert file == settings.sqlite_file.with_suffix(".key")
     assert file.stat().st_mode & 0o777 == 0o600
@@ -154,7 +154,7 @@ def test_twenty_that_start_together_read_one_secret():
 
     def start():
         barrier.wait()
-        keys.append(open_keyring(settings).key("api-keys"))
+        keys.append(open_keyring(settings, may_make=True).key("api-keys"))
 
     threads = [threading.Thread(target=start) for _ in range(20)]
     for thread in threads:
@@ -167,24 +167,24 @@ def test_twenty_that_start_together_read_one_secret():
 
 def test_a_secret_that_others_can_read_is_refused():
     settings = load()
-    open_keyring(settings)
+    open_keyring(settings, may_make=True)
     secret_file(settings).chmod(0o644)
     with pytest.raises(BadSettings, match="chmod 600"):
-        open_keyring(settings)
+        open_keyring(settings, may_make=True)
 
 
 def test_a_damaged_secret_is_not_replaced_in_silence():
     settings = load()
-    open_keyring(settings)
+    open_keyring(settings, may_make=True)
     secret_file(settings).write_bytes(b"")
     with pytest.raises(BadSettings, match="backup"):
-        open_keyring(settings)
+        open_keyring(settings, may_make=True)
 
 
 def test_a_folder_that_cannot_be_made_is_an_error_that_names_it():
     Path("penstock-state").write_text("a file in the way")
     with pytest.raises(BadSettings, match="penstock-state"):
-        open_keyring(load())
+        open_keyring(load(), may_make=True)
 
 
 def test_with_postgresql_the_secret_has_to_be_set():
