@@ -36,6 +36,10 @@ from storage.statement import Statement
 from storage.vault import Vault
 from storage.work import open_work
 
+UNREACHABLE = "the database cannot be reached"
+NEWER = "the database belongs to a newer version than this one"
+"""Why no request can be served, where moving the tables on would not help."""
+
 _BESIDE = 4
 """Database connections beside those of the request threads: for jobs, the relay, and what is noted in passing."""
 
@@ -83,9 +87,9 @@ class Readiness:
             with self._database.reading() as db:
                 db.row(_ANYTHING, {})
         except DatabaseUnavailable:
-            return "the database cannot be reached"
+            return UNREACHABLE
         except CommandError:
-            return "the database belongs to a newer version than this one"
+            return NEWER
         return None
 
 

@@ -1,9 +1,18 @@
 """Whether the database's tables are this version's, and what a command does where they are not."""
 
-from bootstrap import House
+from collections.abc import Mapping
+from typing import Final
+
+from bootstrap import NEWER, UNREACHABLE, House
 from cli.trouble import Trouble
 from storage.migrate import upgrade
 from storage.rotation import seal_plain_rows
+
+_ADVICE: Final[Mapping[str, str]] = {
+    UNREACHABLE: "check PENSTOCK_DATABASE_URL, and that the database runs",
+    NEWER: "install that version, or one after it",
+}
+"""What helps against what is wrong with a database; with everything else it is `penstock migrate`."""
 
 
 def complaint(house: House) -> str | None:
@@ -12,7 +21,7 @@ def complaint(house: House) -> str | None:
     if file is not None and not file.exists():
         return f"there is no database at {file} yet; run `penstock init`"
     reason = house.unready()
-    return None if reason is None else f"{reason}; run `penstock migrate`"
+    return None if reason is None else f"{reason}; {_ADVICE.get(reason, 'run `penstock migrate`')}"
 
 
 def assert_current(house: House) -> None:

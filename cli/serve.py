@@ -25,7 +25,9 @@ app = show.command()
 def serve(
     *,
     host: Annotated[str | None, typer.Option(help="Address to listen on.", show_default="127.0.0.1")] = None,
-    port: Annotated[int | None, typer.Option(help="Port to listen on.", show_default="8000")] = None,
+    port: Annotated[
+        int | None, typer.Option(help="Port to listen on; 0 for any that is free.", show_default="8000")
+    ] = None,
     workers: Annotated[int | None, typer.Option(help="Server processes.", show_default="1")] = None,
 ) -> None:
     """Run the API, the hosted checkout and the docs.
@@ -34,7 +36,8 @@ def serve(
     On SQLite the tables are brought up to date first; on PostgreSQL run `penstock migrate` yourself.
     """
     settings = load(host=host, port=port, workers=workers)
-    assert_free(settings.host, settings.port)
+    # A port that the system chooses is chosen here, so that what is printed and what links say is where it listens.
+    settings = load(host=host, port=assert_free(settings.host, settings.port), workers=workers)
     with build(settings, may_make_secret=True) as house:
         make_current(house)
     configure_logs(settings)
@@ -51,8 +54,8 @@ def _leave(*_: object) -> None:
     raise SystemExit(0)
 
 
-def assert_free(host: str, port: int) -> None:
-    """Raise `Trouble` if nothing can listen on an address: better now than after the server has started."""
+def assert_free(host: str, port: int) -> int:
+    """Return the port, or a free one for 0. Raises `Trouble` if nothing can listen there: better now than later."""
     try:
         family, kind, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
     except OSError:
@@ -63,6 +66,8 @@ def assert_free(host: str, port: int) -> None:
             probe.bind(address)
         except OSError as exc:
             raise Trouble(f"{host}:{port} cannot be used: {exc.strerror}. Choose another --port or --host.") from None
+        chosen: int = probe.getsockname()[1]
+        return chosen
 
 
 def _hand_down(settings: Settings) -> None:

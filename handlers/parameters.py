@@ -15,7 +15,10 @@ from handlers.strict_json import may_hold_digits
 from penstock.errors import ApiError, CardDataNotAllowed, Fault, InvalidRequest, all_errors
 from penstock.ids import is_uuid
 
-_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]{0,18}")
+_INTEGER: Final = re.compile(r"0|-?[1-9][0-9]*")
+_MOST_DIGITS: Final = 19
+_BEYOND: Final = 10**_MOST_DIGITS - 1
+"""Stands for every integer with more digits: further from zero than any parameter may be."""
 _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]{0,17})(?:\.[0-9]{1,17})?")
 _ESCAPE: Final = re.compile(rb"%([0-9A-Fa-f]{2})?")
 _NO_UTF8: Final = "must be percent-encoded UTF-8"
@@ -58,6 +61,8 @@ def _unescaped(match: re.Match[bytes]) -> bytes:
 def _integer(text: str) -> int:
     if _INTEGER.fullmatch(text) is None:
         raise ValueError
+    if len(text.lstrip("-")) > _MOST_DIGITS:
+        return -_BEYOND if text[0] == "-" else _BEYOND
     return int(text)
 
 
@@ -94,6 +99,7 @@ class Parameter:
         self.argument = snake_name(self.name)
         self.is_required: bool = declared.get("required", False)
         _refuse_styles(declared)
+        _refuse_endless(declared, compiler)
         schema = compiler.resolve(declared["schema"])
         self.default: Any = schema.get("default")
         self._is_list = schema.get("type") == "array"
@@ -135,6 +141,13 @@ def _refuse_styles(declared: Mapping[str, Any]) -> None:
     style = declared.get("style", _SINGLE_STYLES.get(declared["in"]))
     if style != _SINGLE_STYLES.get(declared["in"]) or not declared.get("explode", True) or "schema" not in declared:
         raise BadSpec(f"parameter {declared['name']}: the door reads style form, exploded, with a schema")
+
+
+def _refuse_endless(declared: Mapping[str, Any], compiler: Compiler) -> None:
+    schema = compiler.resolve(declared["schema"])
+    one = compiler.resolve(schema["items"]) if schema.get("type") == "array" else schema
+    if one.get("type") == "integer" and not {"minimum", "maximum"} <= one.keys():
+        raise BadSpec(f"parameter {declared['name']}: an integer has a minimum and a maximum")
 
 
 class Parameters:
@@ -248,7 +261,7 @@ def _unreadable(name: bytes, advice: str) -> ApiError:
         key = text_of(name)
     except NotText:
         subject = "the name of a query parameter"
-        return InvalidRequest(Fault("", "encoding", f"{subject} {advice}"), message=f"The query: {subject} {advice}")
+        return InvalidRequest(Fault("", "encoding", f"{subject} {advice}"))
     if text_holds_card(key):
         return _card_number()
     return InvalidRequest(Fault(pointer_to((key[:64],)), "encoding", advice))
@@ -284,6 +297,8 @@ def _missing_error(name: str, code: str | None) -> Callable[[], ApiError]:
 
 
 def _unknown(name: str, known: frozenset[str]) -> Fault:
+    if not name:
+        return Fault("", "unrecognized_keys", "a parameter has no name")
     meant = suggest(name, sorted(known))
     message = "is not a parameter of this operation" + (f"; did you mean {meant}?" if meant else "")
-    return Fault(f"/{name[:64]}", "unrecognized_keys", message, None, meant)
+    return Fault(pointer_to((name[:64],)), "unrecognized_keys", message, None, meant)

@@ -63,9 +63,12 @@ class ApiError(Exception):
 class FaultyRequest(ApiError):
     """An error that lists what is wrong with the request, fault by fault."""
 
+    whole: ClassVar[str] = "The body"
+    """What a fault without a place of its own is about."""
+
     def __init__(self, *faults: Fault, message: str = "") -> None:
         super().__init__(
-            message or (f"{faults[0].field or 'The body'}: {faults[0].message}" if faults else ""),
+            message or (f"{faults[0].field or self.whole}: {faults[0].message}" if faults else ""),
             details=[fault.shape() for fault in faults] or None,
         )
         self.faults = faults
@@ -82,6 +85,7 @@ class InvalidRequest(FaultyRequest):
     """A query parameter or header does not fit."""
 
     code = "invalid_request"
+    whole = "The query"
     default_message = "A parameter does not fit."
 
 

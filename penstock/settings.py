@@ -255,8 +255,14 @@ def _explained(exc: ValidationError) -> str:
             lines.append(f"{name} is not a setting{_meant(name, set(Settings.model_fields))}.")
             continue
         message = fault["msg"].removeprefix("Value error, ")
-        lines.append(f"{PREFIX}{name.upper()}: {message[:1].lower()}{message[1:]}")
+        lines.append(f"{PREFIX}{name.upper()}: {_within_sentence(message)}")
     return "\n".join(lines)
+
+
+def _within_sentence(message: str) -> str:
+    """Return a message with a small first letter, unless its first word is a name such as SQLite."""
+    first = message.partition(" ")[0]
+    return message if first[1:].lower() != first[1:] else message[:1].lower() + message[1:]
 
 
 def _meant(name: str, known: set[str]) -> str:

@@ -389,6 +389,27 @@ def test_a_sequence_out_of_range_is_400(target, query):
     refused(target.ask(f"{CARTS}/{target.cart_id}/events?{query}"), 400, "invalid_request")
 
 
+@pytest.mark.parametrize(
+    ("query", "says"),
+    [
+        ("limit=99999999999999999999999", "must be 100 or less"),
+        ("limit=-99999999999999999999999", "must be 1 or more"),
+        ("limit=" + "9" * 5000, "must be 100 or less"),
+        ("limit=1_0", "must be an integer in plain ASCII digits"),
+    ],
+    ids=short,
+)
+def test_an_integer_that_is_too_long_is_told_its_bound(target, query, says):
+    error = refused(target.ask(f"/api/v1/payments?{query}"), 400, "invalid_request")
+    assert (error["message"], error["details"][0]["pointer"]) == (f"limit: {says}", "/limit")
+
+
+def test_a_parameter_without_a_name_is_a_fault_of_the_query(target):
+    error = refused(target.ask("/api/v1/payments?="), 400, "invalid_request")
+    assert error["message"] == "The query: a parameter has no name"
+    assert error["details"][0]["pointer"] == ""
+
+
 def test_an_unknown_parameter_is_named_with_what_was_meant(target):
     error = refused(target.ask("/api/v1/payments?limt=5"), 400, "invalid_request")
     assert error["details"][0]["suggestion"] == "limit"

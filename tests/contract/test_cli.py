@@ -239,7 +239,8 @@ def test_a_database_that_is_down_is_said_to_be(monkeypatch, command):
     monkeypatch.setenv("PENSTOCK_DATABASE_URL", "postgresql://nobody:hunter2@127.0.0.1:1/none")
     monkeypatch.setenv("PENSTOCK_SECRET_KEY", SECRET)
     said = refusal(command)
-    assert "database" in said
+    assert "PENSTOCK_DATABASE_URL" in said
+    assert "penstock migrate" not in said
     assert "hunter2" not in said
 
 
@@ -409,6 +410,20 @@ def ready(port, process):
         except httpx.TransportError:
             time.sleep(0.1)
     return False
+
+
+def test_serve_on_any_free_port_says_where_it_listens():
+    init()
+    process = program("serve", "--port", "0")
+    assert process.stdout is not None
+    said = re.search(
+        r"starts on http://127\.0\.0\.1:(\d+) +\(docs: http://localhost:(\d+)/docs\)", process.stdout.readline()
+    )
+    assert said is not None
+    assert said[1] == said[2] != "0"
+    assert ready(int(said[1]), process)
+    process.send_signal(signal.SIGINT)
+    assert finished(process)[0] == 0
 
 
 @pytest.mark.parametrize("workers", ["1", "2"])

@@ -107,6 +107,15 @@ def test_a_database_that_cannot_serve_is_refused_with_an_example(url):
 
 
 @pytest.mark.parametrize(
+    ("given", "begins"),
+    [({"database_url": "sqlite://"}, "SQLite needs"), ({"database_url": "x"}, "write "), ({"port": "many"}, "input ")],
+)
+def test_a_complaint_goes_on_in_small_letters_unless_it_begins_with_a_name(given, begins):
+    (name,) = given
+    assert complaint(**given).startswith(f"PENSTOCK_{name.upper()}: {begins}")
+
+
+@pytest.mark.parametrize(
     "fault",
     [
         {"port": 70000},
