@@ -190,22 +190,19 @@ def ship_builtin(basket: Basket, config: Config) -> Shipped:
         note = Note(code="address_required", message="Shipping needs an address.", field="addresses.shipping")
         return Shipped(source=BUILTIN, is_known=False, prompts=[note])
     zone = zone_for(config.shipping.zones, place)
-    wanted = zones_wanting(config.shipping.zones, place) & lacking(basket.shipping_address)
+    wanted = zones_wanting(config.shipping.zones, place)
+    wanted = wanted and wanted & lacking(basket.shipping_address)
     if zone is None and wanted:
-        return Shipped(source=BUILTIN, is_known=False, prompts=_detail_prompts("shipping", wanted))
+        prompts = [detail_prompt("shipping", name) for name in sorted(wanted)]
+        return Shipped(source=BUILTIN, is_known=False, prompts=prompts)
     found = offers(zone, basket.parcel) if zone else []
     return choose(found, basket, source=BUILTIN, warnings=_detail_warnings("zone", "shipping", wanted))
 
 
-def _detail_prompts(basis: str, wanted: Iterable[str]) -> list[Note]:
-    return [
-        Note(
-            code="address_incomplete",
-            message=f"The {basis} address is not complete: {name}.",
-            field=f"addresses.{basis}.{name}",
-        )
-        for name in sorted(wanted)
-    ]
+def detail_prompt(basis: str, name: str, *, code: str = "address_incomplete", source: str | None = None) -> Note:
+    """Return the prompt for one field of an address, by its name on the wire."""
+    message = f"The {basis} address is not complete: {name}."
+    return Note(code=code, message=message, field=f"addresses.{basis}.{name}", source=source)
 
 
 def _detail_warnings(what: str, basis: str, wanted: Iterable[str]) -> list[Note]:
@@ -257,12 +254,17 @@ def tax_place(basket: Basket, config: Config, selected: Offer | None) -> tuple[s
         basis = "origin"
     if basis == "shipping" and not basket.is_shipped and not basket.shipping_address:
         basis = "billing"
-    places = {
-        "shipping": place_of(basket.shipping_address),
-        "billing": place_of(basket.billing_address),
-        "origin": config.origin,
+    return basis, config.origin if basis == "origin" else place_of(deciding_address(basket, config, basis))
+
+
+def deciding_address(basket: Basket, config: Config, basis: str) -> Mapping[str, str] | None:
+    """Return the address of a basis as it was given."""
+    addresses = {
+        "shipping": basket.shipping_address,
+        "billing": basket.billing_address,
+        "origin": config.origin_address,
     }
-    return basis, places[basis]
+    return addresses[basis]
 
 
 def tax_builtin(basket: Basket, config: Config, shipped: Shipped) -> Taxed:
@@ -275,10 +277,9 @@ def tax_builtin(basket: Basket, config: Config, shipped: Shipped) -> Taxed:
         reasons = {part.id: basket.exemption.reason for part in found.breakdown.parts}
         return replace(found, is_known=True, basis=basis, place=place, reasons=reasons)
     wanted = _rates_wanting(basket, config, place)
-    address = {"shipping": basket.shipping_address, "billing": basket.billing_address}.get(basis, config.origin_address)
-    open_ = lacking(address)
-    if wanted.needed & open_:
-        return untaxed(basket, shipped, source=BUILTIN, prompts=_detail_prompts(basis, wanted.needed & open_))
+    open_ = lacking(deciding_address(basket, config, basis)) if wanted.needed or wanted.useful else frozenset()
+    if needed := sorted(wanted.needed & open_):
+        return untaxed(basket, shipped, source=BUILTIN, prompts=[detail_prompt(basis, name) for name in needed])
     category = shipped.selected.tax_category if shipped.selected else None
     chosen = {each.line.id: rates_for(config.tax.rates, place, each.category) for each in basket.goods}
     chosen[SHIPPING] = rates_for(config.tax.rates, place, category, is_shipping=True) if shipped.amount else []

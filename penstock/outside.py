@@ -15,6 +15,8 @@ from penstock.calculation import (
     Taxed,
     address_prompt,
     choose,
+    deciding_address,
+    detail_prompt,
     tax_given,
     tax_place,
     untaxed,
@@ -103,12 +105,7 @@ def _offer(each: OfferedRate) -> Offer:
 def tax_outside(basket: Basket, config: Config, shipped: Shipped, outside: Outside) -> Taxed:
     """Ask the connected engine for the taxes of every part."""
     basis, place = tax_place(basket, config, shipped.selected)
-    addresses = {
-        "shipping": basket.shipping_address,
-        "billing": basket.billing_address,
-        "origin": config.origin_address,
-    }
-    destination = told_place(addresses[basis])
+    destination = told_place(deciding_address(basket, config, basis))
     if destination is None:
         return untaxed(basket, shipped, source=PLUGIN, prompts=[address_prompt(basis)])
     connection = outside.connections.get(config.tax.connection_id or "")
@@ -169,9 +166,7 @@ def _unanswered(basket: Basket, shipped: Shipped, failure: SourceFailure, basis:
 
 def _address_prompts(failure: SourceFailure, basis: str) -> Iterator[Note]:
     for detail in failure.missing:
-        name = _FIELDS[detail]
-        message = f"The {basis} address is not complete: {name}."
-        yield Note(code="address_incomplete", message=message, field=f"addresses.{basis}.{name}", source=failure.source)
+        yield detail_prompt(basis, _FIELDS[detail], source=failure.source)
     if not failure.missing:
         yield Note(code="address_invalid", message=failure.message, field=f"addresses.{basis}", source=failure.source)
 

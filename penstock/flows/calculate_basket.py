@@ -11,6 +11,7 @@ from penstock.calculation import (
     Shipped,
     Status,
     Taxed,
+    detail_prompt,
     is_taxed_by_table,
     once,
     ship_builtin,
@@ -135,5 +136,4 @@ def _missing(basket: Basket, config: Config, shipped: Shipped, taxed: Taxed) -> 
             needed[basis] = basket.shipping_address if basis == "shipping" else basket.billing_address
     for name, address in needed.items():
         for fault in check_place(address, "", is_complete=True):
-            message = f"The {name} address is not complete: {fault.field}."
-            yield Note(code=fault.code, message=message, field=f"addresses.{name}.{fault.field}")
+            yield detail_prompt(name, fault.field, code=fault.code)
