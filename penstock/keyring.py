@@ -69,7 +69,7 @@ def open_keyring(settings: Settings, *, may_make: bool = False) -> Keyring:
     is_set_up = _is_set_up(database)
     root = _read(path)
     if root is None and (is_set_up or not may_make):
-        raise BadSettings(_missing(database, path))
+        raise BadSettings(_missing(database, path, is_set_up=is_set_up))
     return Keyring(root or _make(path), masters=masters)
 
 
@@ -88,8 +88,8 @@ def _is_set_up(database: Path) -> bool:
         return False
 
 
-def _missing(database: Path, path: Path) -> str:
-    if _is_set_up(database):
+def _missing(database: Path, path: Path, *, is_set_up: bool) -> str:
+    if is_set_up:
         return (
             f"{path} is missing: it holds the root secret that the database beside it was made with. Put it back from a "
             "backup, or set PENSTOCK_SECRET_KEY to that secret."
