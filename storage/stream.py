@@ -8,7 +8,6 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-import orjson
 import sqlalchemy as sa
 
 from penstock.caller import Scope
@@ -17,7 +16,7 @@ from storage import scoped
 from storage.scoped import ScopedConnection, value
 from storage.statement import Statement
 from storage.tables import event_streams, events
-from storage.types import Whole
+from storage.types import UuidList, Whole
 
 _events = scoped.select(*events.columns)
 _is_numbered = events.c.stream_sequence > sa.bindparam("after", type_=Whole())
@@ -40,18 +39,18 @@ _RESERVE = Statement(
 
 
 def _number(dialect: str) -> sa.Update:
-    """Number events in the order of a JSON list of their ids, from ``first`` on."""
-    event_id: sa.ColumnElement[Any]
-    ids, first = sa.bindparam("ids", type_=sa.Text()), sa.bindparam("first", type_=Whole())
+    """Number events in the order of a list of their ids, from ``first`` on.
+
+    PostgreSQL gets no list to join: without statistics, as in a young database, it reads the list once for each event.
+    """
+    ids, first = sa.bindparam("ids", type_=UuidList()), sa.bindparam("first", type_=Whole())
+    marked = scoped.update(events, ["dispatched_at"])
     if dialect == "sqlite":
         listed = sa.func.json_each(ids).table_valued("key", "value")
-        place, event_id = first + listed.c.key, listed.c.value
-    else:
-        array = sa.cast(ids, sa.JSON())
-        listed = sa.func.json_array_elements_text(array).table_valued("value", with_ordinality="place").render_derived()
-        place, event_id = first + listed.c.place - 1, sa.cast(listed.c.value, events.c.id.type)
-    marked = scoped.update(events, ["dispatched_at"]).values(stream_sequence=place)
-    return marked.where(events.c.id == event_id)
+        return marked.values(stream_sequence=first + listed.c.key).where(events.c.id == listed.c.value)
+    array = sa.cast(ids, UuidList())
+    place = sa.func.array_position(array, events.c.id, type_=Whole())
+    return marked.values(stream_sequence=first + place - 1).where(events.c.id == sa.any_(array))
 
 
 _NUMBER = Statement(_number)
@@ -94,7 +93,7 @@ class EventRows:
             self._connection.put(_OPEN, {"last": 0})
             reserved = self._connection.row(_RESERVE, {"count": len(ids)})
         first = int(reserved.last) - len(ids) + 1
-        self._connection.put(_NUMBER, {"ids": orjson.dumps(ids).decode(), "first": first, "dispatched_at": now})
+        self._connection.put(_NUMBER, {"ids": ids, "first": first, "dispatched_at": now})
 
 
 def message_of(scope: Scope, row: Any) -> Mapping[str, Any]:

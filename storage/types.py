@@ -4,7 +4,7 @@ SQLite ignores lengths, keeps fractions in integers and forgets UTC offsets; Pos
 its rule three times: in Python when a value is bound, in PostgreSQL's column type, and in a CHECK of the column.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import Any, Final
@@ -254,6 +254,21 @@ class UuidText(Kind):
     def check(self, column: str, dialect: str) -> str:
         """Return the rule that SQLite needs."""
         return f"length({column}) = {UUID_LENGTH}" if dialect == "sqlite" else ""
+
+
+class UuidList(Kind):
+    """A list of UUIDs, as a parameter: an array on PostgreSQL, JSON text on SQLite."""
+
+    sqlite = "TEXT"
+    postgresql = "UUID[]"
+
+    def bind_processor(self, dialect: Dialect) -> Processor:
+        """Return what writes a sequence of UUIDs."""
+        return canonical if dialect.name == "sqlite" else _array
+
+
+def _array(values: Sequence[str]) -> str:
+    return "{" + ",".join(values) + "}"
 
 
 class JsonText(Kind):

@@ -1,9 +1,11 @@
 """No statement of a repository reads a table from end to end, however many rows other objects have."""
 
 import importlib
+import re
 import sqlite3
 import uuid
 from contextlib import closing
+from itertools import count
 
 import pytest
 
@@ -76,6 +78,20 @@ def test_what_waits_is_found_by_its_index_whatever_a_young_database_was_analyzed
     found = plan(sqlite_url, STATEMENTS[f"storage.outgoing.{name}"])
     assert "INDEX ix_events_waiting" in found
     assert "B-TREE" not in found
+
+
+def test_events_are_numbered_without_a_loop_over_their_list_in_a_young_postgresql(postgresql_database):
+    database = open_database(postgresql_database)
+    words, marks = STATEMENTS["storage.stream._NUMBER"].ready(database.dialect), count(1)
+    numbered = re.sub("%s", lambda _: f"${next(marks)}", words.sql)
+    with database.writing() as connection:
+        cursor = connection.raw()
+        cursor.execute(f"EXPLAIN (GENERIC_PLAN) {numbered}")
+        found = [line for (line,) in cursor.fetchall()]
+        cursor.close()
+    database.close()
+    assert found
+    assert not [line for line in found if "Loop" in line or "Join" in line or "Function Scan" in line]
 
 
 @pytest.mark.parametrize("name", [name for name in STATEMENTS if "_LISTING" in name])
