@@ -8,8 +8,8 @@ import importlib
 from pathlib import Path
 
 import pytest
-from sqlalchemy.dialects import postgresql, sqlite
 
+from storage.engine import open_database
 from storage.statement import SCOPE_NAMES, Statement
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -114,7 +114,10 @@ def test_a_statement_beside_the_layer_would_be_seen(tmp_path):
 
 @pytest.mark.parametrize("name", REPOSITORIES)
 @pytest.mark.parametrize(
-    "dialect", [sqlite.dialect(), postgresql.dialect(paramstyle="format")], ids=["sqlite", "postgresql"]
+    "dialect",
+    # The house's own: a statement keeps what it was first compiled to.
+    [open_database("sqlite:///none.db").dialect, open_database("postgresql://none").dialect],
+    ids=["sqlite", "postgresql"],
 )
 def test_every_statement_of_a_repository_is_bound_to_a_scope(name, dialect):
     module = importlib.import_module(name)
