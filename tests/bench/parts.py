@@ -94,11 +94,10 @@ class Site:
 
     def stock(self, server: Server, copier: Copier) -> None:
         """Make the carts that are read and changed, and choose the orders that are read."""
-        if "carts" not in self.ids:
-            carts = [self.cart(server) for _ in range(CARTS)]
-            self.ids["carts"] = [cart["id"] for cart in carts]
-            self._configure(server)
-            self.ids["items"] = [f"{cart['id']}/items/{cart['lineItems'][0]['id']}" for cart in carts]
+        carts = [self.cart(server) for _ in range(CARTS)]
+        self.ids["carts"] = [cart["id"] for cart in carts]
+        self._configure(server)
+        self.ids["items"] = [f"{cart['id']}/items/{cart['lineItems'][0]['id']}" for cart in carts]
         self.ids["orders"] = copier.sample(500)
 
     def _configure(self, server: Server) -> None:
@@ -210,21 +209,38 @@ def checkouts(plan: Plan) -> list[Row]:
 
 
 def growth(plan: Plan) -> list[Row]:
-    """Part c: the same operations with more and more orders in the database."""
+    """Part c: the same operations in shops with more and more orders, in turns."""
     rows: list[Row] = []
-    first: dict[str, Row] = {}
+    with ExitStack() as stack:
+        # The fullest first: its disk has the time of the others to come to rest.
+        shops = {size: stack.enter_context(_grown(plan, size)) for size in sorted(plan.sizes, reverse=True)}
+        for everywhere in zip(*(_chosen(plan, at) for at, _ in shops.values()), strict=True):
+            asked = dict(zip(shops, everywhere, strict=True))
+            runs: dict[int, list[Measured]] = {size: [] for size in plan.sizes}
+            for _ in range(plan.rounds):
+                for size, found in runs.items():
+                    found.append(_press(plan, shops[size][0], asked[size], shops[size][1]))
+            rows += _grew(plan, everywhere[0].name, runs)
+            plan.progress.print(f"  {rows[-1].what}: {rows[-1].compared}")
+    return rows
+
+
+@contextmanager
+def _grown(plan: Plan, size: int) -> Iterator[tuple[Site, Server]]:
+    """Run a server over a shop with so many orders."""
+    plan.progress.print(f"  filling a shop with {size:,} orders")
     with site(plan) as at, serve(OURS, at.environ, cores={0}) as ours:
         copier = Copier(at.environ["PENSTOCK_DATABASE_URL"], at.pay(ours))
-        for size in plan.sizes:
-            plan.progress.print(f"  filling up to {size:,} orders")
-            copier.fill(size)
-            at.stock(ours, copier)
-            for operation in _chosen(plan, at):
-                runs = [_press(plan, at, operation, ours) for _ in range(plan.rounds)]
-                row = _median("c", plan.database, f"{operation.name} at {size:,} orders", runs)
-                base = first.setdefault(operation.name, row)
-                rate, spent = row.per_second / base.per_second, base.cpu_us / row.cpu_us
-                compared = f"{rate:.2f} of the rate at {plan.sizes[0]:,}, {spent:.2f} by processor time"
-                rows.append(Row(**{**vars(row), "compared": compared}))
-                plan.progress.print(f"  {row.what}: {rows[-1].compared}")
-    return sorted(rows, key=lambda row: row.what.split(" at ")[0])
+        copier.fill(size)
+        at.stock(ours, copier)
+        yield at, ours
+
+
+def _grew(plan: Plan, name: str, runs: Mapping[int, Sequence[Measured]]) -> Iterator[Row]:
+    base: Row | None = None
+    for size, found in runs.items():
+        row = _median("c", plan.database, f"{name} at {size:,} orders", found)
+        base = base or row
+        rate, spent = row.per_second / base.per_second, base.cpu_us / row.cpu_us
+        compared = f"{rate:.2f} of the rate at {plan.sizes[0]:,}, {spent:.2f} by processor time"
+        yield Row(**{**vars(row), "compared": compared})
