@@ -5,6 +5,8 @@ import re
 import unicodedata
 from typing import Any, Final
 
+import orjson
+
 from handlers.pointers import escape
 from handlers.strict_json import may_hold_digits
 
@@ -19,6 +21,8 @@ _INNOCENT: Final = re.compile(
 )
 _RUN: Final = re.compile(r"(\+?)([0-9]+(?:[ -]{1,3}[0-9]+)*)")
 _GROUP: Final = re.compile(r"[0-9]+")
+# Letters in which no digit, space, dash or hidden character hides: Latin, Greek, Cyrillic, Han, Hangul.
+_FOREIGN: Final = re.compile("[^\0-\x7f\u00c0-\u024f\u0370-\u04ff\u4e00-\u9fff\uac00-\ud7a3]")
 _VALUES: Final = bytes(byte - 48 if 48 <= byte <= 57 else 0 for byte in range(256))  # noqa: PLR2004 -- ASCII 0 to 9
 _DOUBLED: Final = bytes((0, 2, 4, 6, 8, 1, 3, 5, 7, 9)) + bytes(246)
 
@@ -28,8 +32,11 @@ def card_places(raw: bytes, document: Any) -> list[str]:
 
     A pointer stops above a key that looks like one itself, so that no number travels in a pointer.
     """
-    if raw.isascii() and b"\\u" not in raw and not (may_hold_digits(raw) and text_holds_card(raw.decode())):
-        return []
+    return places_in(document) if _may_hold_card(raw, document) else []
+
+
+def places_in(document: Any) -> list[str]:
+    """Return what `card_places` does, by a look at each value."""
     found: list[str] = []
     queue: list[tuple[str, Any]] = [("", document)]
     while queue:
@@ -45,6 +52,16 @@ def card_places(raw: bytes, document: Any) -> list[str]:
         elif _is_suspect(node):
             found.append(pointer)
     return sorted(set(found))
+
+
+def _may_hold_card(raw: bytes, document: Any) -> bool:
+    """Look at a whole body as one text, which settles nearly every one: what is read there is in one of its values."""
+    if not raw.isascii() or b"\\u" in raw:
+        raw = orjson.dumps(document)
+        # The digits of an escape would run on into those behind it.
+        if b"\\u" in raw or _FOREIGN.search(raw.decode()):
+            return True
+    return may_hold_digits(raw) and text_holds_card(raw.decode())
 
 
 def text_holds_card(text: str) -> bool:

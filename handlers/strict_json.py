@@ -31,10 +31,12 @@ def parse(raw: bytes) -> Any:
         raise InvalidJson(_reason(error)) from None
     if raw.count(b"{") + raw.count(b"[") > MOST_DEPTH:
         _check_depth(found)
-    if b"\\" in raw:
+    if b'\\"' in raw or b"\\u0022" in raw:
         _check_escaped(raw, found)
     elif raw.count(b'"') != orjson.dumps(found).count(b'"'):
         raise InvalidJson("A key stands twice in one object.")
+    if b"\\u0000" in raw and any("\x00" in text for text in _texts(found)):
+        raise InvalidJson("A string holds the character U+0000.")
     if may_hold_digits(raw, _RUN_OF_19):
         _check_integers(raw)
     return found
@@ -81,28 +83,26 @@ def _children(node: Any) -> Iterable[Any]:
 
 
 def _check_escaped(raw: bytes, document: Any) -> None:
-    """With escapes about, quotes cannot be counted: take the strings out, and count the colons that are left."""
-    keys, texts = _keys_and_texts(document)
-    if _STRING.sub(b"", raw).count(b":") != len(keys):
+    """With escaped quotes about, quotes cannot be counted: take the strings out, and count the colons that are left."""
+    if _STRING.sub(b"", raw).count(b":") != sum(len(node) for node in _nodes(document) if type(node) is dict):
         raise InvalidJson("A key stands twice in one object.")
-    if b"\\u0000" in raw and any("\x00" in text for text in (*keys, *texts)):
-        raise InvalidJson("A string holds the character U+0000.")
 
 
-def _keys_and_texts(document: Any) -> tuple[list[str], list[str]]:
-    keys: list[str] = []
-    texts: list[str] = []
+def _texts(document: Any) -> Iterable[str]:
+    for node in _nodes(document):
+        if type(node) is dict:
+            yield from node
+        elif type(node) is str:
+            yield node
+
+
+def _nodes(document: Any) -> Iterable[Any]:
     queue = [document]
     while queue:
         node = queue.pop()
-        if type(node) is dict:
-            keys.extend(node)
-            queue.extend(node.values())
-        elif type(node) is list:
-            queue.extend(node)
-        elif type(node) is str:
-            texts.append(node)
-    return keys, texts
+        yield node
+        if type(node) is dict or type(node) is list:
+            queue.extend(_children(node))
 
 
 def _check_integers(raw: bytes) -> None:

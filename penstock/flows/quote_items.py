@@ -28,6 +28,10 @@ def quote_items(work: Work, quoter: Quoter, fields: Mapping[str, Any]) -> Calcul
         config = uow.shipping_tax.in_force()
         outside = outside_of(uow, quoter, config)
     found = calculate_basket(basket, config, kind="quote", outside=outside)
+    return _without_names(found) if any(note.code in _FAILURES for note in found.warnings) else found
+
+
+def _without_names(found: Calculation) -> Calculation:
     shipped = replace(found.shipped, warnings=list(map(_discreet, found.shipped.warnings)))
     taxed = replace(found.taxed, warnings=list(map(_discreet, found.taxed.warnings)))
     return replace(found, shipped=shipped, taxed=taxed)

@@ -1,14 +1,15 @@
 """Card numbers: what looks like one is found however it is written; ids, dates and phone numbers are left alone."""
 
+import json
 import time
 import uuid
 
 import orjson
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
-from handlers.card_numbers import card_places, text_holds_card
+from handlers.card_numbers import _FOREIGN, _plain, card_places, places_in, text_holds_card
 from penstock.ids import new_id, new_session_id
 
 
@@ -104,6 +105,29 @@ def test_places_name_the_field_and_never_the_number():
     card = "4111111111111111"
     document = {"a": [{"b/c": card}], card: "x", "n": int(card), "ok": "fine"}
     assert card_places(orjson.dumps(document), document) == ["", "/a/0/b~1c", "/n"]
+
+
+PIECES = st.lists(
+    CARDS
+    | st.text(max_size=3)
+    | st.sampled_from(["\x00", "\x01", "\n", "\\", '"', "u0031", "é", "٤", "\u00ad", " ", "–", "+"]),
+    max_size=4,
+).map("".join)
+
+
+@given(st.dictionaries(PIECES, PIECES | st.integers(0, 10**17) | st.lists(PIECES), max_size=3), st.booleans())
+@example({"a": "\x014111111111111111"}, True)
+@example({"é": "4111\u00ad111111111111"}, False)
+@example({"é": "4111\u20131111\u20131111\u20131111"}, True)
+def test_a_look_at_the_whole_body_misses_nothing(document, is_ascii):
+    raw = json.dumps(document, ensure_ascii=is_ascii).encode()
+    assert card_places(raw, document) == places_in(document)
+
+
+def test_letters_that_are_passed_over_hide_nothing():
+    passed = [chr(code) for code in range(128, 0x11000) if not _FOREIGN.search(chr(code))]
+    assert len(passed) > 30_000
+    assert [each for each in passed if _plain(each) != each] == []
 
 
 @pytest.mark.parametrize("piece", ["1 ", "1", "tok_1", "1111-", "2026-11-20 ", "12 345 "])

@@ -39,6 +39,21 @@ def test_a_key_that_stands_twice_is_always_found(document, data):
         parse(f'{{"around":[{{{body}}}]}}'.encode())
 
 
+@pytest.mark.parametrize(
+    "raw",
+    [
+        rb'{"a":"\"","a":1}',
+        rb'{"a\u0022":1,"a\"":2}',
+        rb'{"\u0061":1,"a":2}',
+        rb'{"a":"\\","a":"\""}',
+        rb'{"a":"\\","a":1}',
+    ],
+)
+def test_a_key_that_stands_twice_is_found_whatever_is_escaped(raw):
+    with pytest.raises(InvalidJson, match="twice"):
+        parse(raw)
+
+
 @given(st.integers(min_value=2**63) | st.integers(max_value=-(2**63) - 1))
 def test_an_integer_beyond_64_bits_is_always_found(number):
     with pytest.raises(InvalidJson):

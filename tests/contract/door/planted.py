@@ -16,7 +16,7 @@ BUGS = [
     (
         "a key may stand twice where there is an escape",
         "handlers/strict_json.py",
-        '    if _STRING.sub(b"", raw).count(b":") != len(keys):\n',
+        '    if _STRING.sub(b"", raw).count(b":") != sum(len(node) for node in _nodes(document) if type(node) is dict):\n',
         "    if False:\n",
         JSON,
         "twice",
