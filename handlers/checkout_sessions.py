@@ -9,7 +9,7 @@ from handlers.tax_wire import rendered, session_calculation_out, session_wanted
 from handlers.wire import Json, Reply, completed_out, methods_out, session_out, snake_in
 from penstock.caller import Caller
 from penstock.clock import rfc3339
-from penstock.errors import AllowedMethodsUnsupported, DiscountInvalid, SessionNotFound
+from penstock.errors import AllowedMethodsUnsupported, DiscountInvalid, Fault, SessionNotFound, ValidationError
 from penstock.flows.begin_payment import Completion
 from penstock.flows.calculate_session import calculate_session as calculate
 from penstock.flows.complete_session import complete_session as complete
@@ -18,7 +18,7 @@ from penstock.flows.open_session import open_session
 from penstock.flows.open_widget import open_widget
 from penstock.flows.refresh_widget import Refreshed, refresh_widget
 from penstock.money import Money
-from penstock.payment import PROXY_METHOD
+from penstock.payment import PROXY_ALIAS, PROXY_METHOD
 from penstock.ports import UnitOfWork, Work
 from penstock.session import Collect, SessionStatus
 
@@ -88,13 +88,13 @@ def calculate_session(work: Work, caller: Caller, house: House, id_: str, body: 
 
 
 def complete_session(work: Work, caller: Caller, house: House, id_: str, body: Json) -> Reply:
-    is_proxy = body["paymentMethod"] == PROXY_METHOD
+    method = PROXY_METHOD if body["paymentMethod"] == PROXY_ALIAS else body["paymentMethod"]
     completion = Completion(
-        payment_method=body["paymentMethod"],
+        payment_method=method,
         digest=hashlib.sha256(orjson.dumps(body, option=orjson.OPT_SORT_KEYS)).hexdigest(),
         return_url=house.links.comeback(id_),
         payment_token=body.get("paymentToken"),
-        provider_transaction_id=body.get("gr4vyTransactionId") if is_proxy else None,
+        provider_transaction_id=_transaction_id(body) if method == PROXY_METHOD else None,
         email=body.get("email"),
         shipping_address=body.get("shippingAddress"),
         billing_address=body.get("billingAddress"),
@@ -102,6 +102,16 @@ def complete_session(work: Work, caller: Caller, house: House, id_: str, body: J
     )
     completed = complete(work, house.cascade, house.clock, caller=caller, session_id=id_, completion=completion)
     return Reply(completed_out(completed), 202 if completed.is_open else 200)
+
+
+def _transaction_id(body: Json) -> str | None:
+    """Return the id of a provider's transaction, under whichever of its names it came."""
+    given = [body[name] for name in ("gr4vyTransactionId", "providerTransactionId") if name in body]
+    if len(given) > 1:
+        raise ValidationError(
+            Fault("/providerTransactionId", "repeated", "is the same as gr4vyTransactionId; give one of them")
+        )
+    return given[0] if given else None
 
 
 def _with_token(house: House, caller: Caller, fresh: Refreshed) -> Json:

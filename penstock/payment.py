@@ -16,6 +16,9 @@ from penstock.verdict import BREAKER_OPEN
 PROXY_METHOD = "gr4vy"
 """The method of a payment that the buyer makes in a provider's own widget (the reference's name for it)."""
 
+PROXY_ALIAS = "provider"
+"""The same, by a name that is no provider's (semantics 1.4)."""
+
 MAX_ATTEMPTS = 3
 """How many connectors one payment tries at the most (semantics 2.3)."""
 

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from penstock.caller import Caller
 from penstock.cart import ABANDON
-from penstock.checks import require
+from penstock.checks import DEFAULT_PORTS, require
 from penstock.errors import Fault
 from penstock.ports import UnitOfWork
 from penstock.tenant import CART_PLACEHOLDER, EmbedConfig
@@ -16,8 +16,8 @@ from penstock.tenant import CART_PLACEHOLDER, EmbedConfig
 def set_embed(uow: UnitOfWork, caller: Caller, changes: Mapping[str, Any]) -> EmbedConfig:
     """Change the fields that are given; None clears one, and one that is left out stays as it was.
 
-    Raises `ValidationError` for http origins or addresses in production, a port that does not exist, and a recovery
-    template whose host is neither the storefront's nor an allowed origin's.
+    Raises `ValidationError` for http origins or addresses in production, a port that does not exist or that no browser
+    names, and a recovery template whose host is neither the storefront's nor an allowed origin's.
     """
     given: dict[str, Any] = dict(changes)
     before = uow.embed_configs.get()
@@ -32,6 +32,9 @@ def set_embed(uow: UnitOfWork, caller: Caller, changes: Mapping[str, Any]) -> Em
 def _origin_faults(config: EmbedConfig, caller: Caller) -> Iterator[Fault]:
     for index, origin in enumerate(config.allowed_origins):
         yield from _address_faults(origin, f"/allowedOrigins/{index}", caller)
+        if origin.endswith(DEFAULT_PORTS[urlsplit(origin).scheme]):
+            message = "no browser names the default port: leave it out"
+            yield Fault(f"/allowedOrigins/{index}", "default_port", message)
     yield from _address_faults(config.logo_url, "/logoUrl", caller)
     yield from _address_faults(config.storefront_base_url, "/storefrontBaseUrl", caller)
 

@@ -63,6 +63,8 @@ def test_what_is_left_out_stays_and_null_clears(shop):
         "http://shop.example",
         "https://user@shop.example",
         "https://shop.example:99999",
+        "https://shop.example:443",
+        "http://localhost:80",
         "//shop.example",
         "shop.example",
         "",
@@ -121,6 +123,8 @@ def test_in_production_a_buyer_returns_to_an_allowed_origin(production_shop):
     made(shop.put("/embed-config", {"allowedOrigins": ["https://shop.example"]}))
     cart_id = shop.cart(items=1)["id"]
     made(shop.post("/checkout/sessions", shop.session_body(cart_id)), 201)
+    named = shop.session_body(shop.cart(items=1)["id"], returnUrl="https://shop.example:443/back")
+    made(shop.post("/checkout/sessions", named), 201)
     error = refused(
         shop.post("/checkout/sessions", shop.session_body(cart_id, returnUrl="https://evil.example/")),
         422,

@@ -39,13 +39,17 @@ def test_payments_are_listed_newest_first(shop, paid):
         ({"aging": "0_30"}, []),
         ({"order_id": "mine"}, ["captured"]),
         ({"order_id": "unknown"}, []),
+        ({"orderId": "mine"}, ["captured"]),
+        ({"amountMin": "3001"}, []),
+        ({"amountMax": "3000", "amountMin": "3000"}, ["captured", "failed"]),
+        ({"dueFrom": "2026-01-01"}, []),
+        ({"dueTo": "2026-01-01"}, []),
         ({"limit": "1"}, ["captured"]),
     ],
 )
 def test_payments_are_filtered(shop, paid, params, expected):
     known = {"mine": paid["id"], "unknown": new_id()}
-    if "order_id" in params:
-        params = {"order_id": known[params["order_id"]]}
+    params = {name: known.get(value, value) for name, value in params.items()} if "status" not in params else params
     assert [p["status"] for p in made(shop.get("/payments", params=params))["data"]] == expected
 
 
@@ -60,6 +64,7 @@ def test_payments_are_filtered(shop, paid, params, expected):
         {"aging": "all"},
         {"order_id": "x"},
         {"orderId": "x"},
+        {"amountMin": "1", "amount_min": "1"},
         {"limit": "0"},
         {"amount_max": "9" * 20},
     ],

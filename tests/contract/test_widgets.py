@@ -7,7 +7,7 @@ import pytest
 from tests.connectors.fake_gr4vy import KEY_PAIR, SETTINGS, FakeGr4vy, number, transaction
 from tests.connectors.fake_gr4vy import refused as upstream
 from tests.connectors.official import Described, description
-from tests.shop import made, refused
+from tests.shop import made, pointers, refused
 from tests.shops import connect
 
 BODY = {"amount": 2599, "currency": "EUR", "country": "DE"}
@@ -65,6 +65,20 @@ def test_the_token_is_the_providers_and_binds_session_amount_and_currency(widget
     assert (claims["embed"]["amount"], claims["embed"]["currency"]) == (2599, "EUR")
     assert claims["embed"]["metadata"] == {"penstock_session": session["checkoutSessionId"]}
     assert claims["checkout_session_id"] == number(300)
+
+
+def test_a_provider_and_its_transaction_go_by_names_that_are_nobodys_too(widget_shop, gr4vy):
+    session_id = opened(widget_shop)["checkoutSessionId"]
+    take(gr4vy, session_id)
+    body = {"paymentMethod": "provider", "providerTransactionId": number(7)}
+    path = f"/checkout-sessions/{session_id}/complete"
+    error = refused(
+        widget_shop.post(path, {**body, "gr4vyTransactionId": number(7)}, key=None), 422, "validation_error"
+    )
+    assert pointers(error) == ["/providerTransactionId"]
+    done = made(widget_shop.post(path, body, key=None))
+    payments = made(widget_shop.get("/payments", params={"orderId": done["orderId"]}))["data"]
+    assert [(each["method"], each["status"]) for each in payments] == [("gr4vy", "captured")]
 
 
 def test_a_fresh_token_goes_on_with_the_same_session_of_the_provider(widget_shop, gr4vy):
