@@ -111,8 +111,12 @@ class Cart(Recorded):
 
         Shipping is the method that was selected; a line's taxes are the tax lines that name it, else its own amount.
         """
-        has_taxes = self.calculated is not None and self.calculated.has_taxes
-        return charges_of([] if has_taxes else self.items, self.tax_lines, self.shipping)
+        return charges_of([] if self.has_taxes else self.items, self.tax_lines, self.shipping)
+
+    @property
+    def has_taxes(self) -> bool:
+        """Whether the tax lines say all there is about tax, so that no line's own amount counts."""
+        return self.calculated is not None and self.calculated.has_taxes
 
     def item(self, item_id: str) -> LineItem:
         """Return a line, or raise `NotFound`."""

@@ -271,3 +271,27 @@ def test_tax_that_penstock_works_out_of_the_prices_has_to_agree(shop):
         assert made(hand_in(shop, **body))["tax"]["includedTaxTotal"] == contained
     body["totals"]["taxTotal"] = contained + 1
     assert pointers(refused(hand_in(shop, **body), 422, "validation_error")) == ["/totals/taxTotal"]
+
+
+def test_tax_that_was_handed_in_is_all_there_is_when_only_shipping_is_calculated(shop):
+    publish(shop, {**CONFIG, "tax": {"mode": "byo"}})
+    cart_id = cart_of(shop, taxAmount=999)
+    wanted = {"persist": True, "shippingAddress": HOME, "selectedShippingMethodId": "std"}
+    assert made(calculate(shop, cart_id, **wanted))["totals"]["taxTotal"] == 999
+    handed = totals(2500, 0, 500, 40)
+    lines = [line({"lineItems": []}, None, 40)]
+    standard = {"methodId": "std", "displayName": "Standard", "rateAmount": 500}
+    made(hand_in(shop, cartId=cart_id, totals=handed, taxLines=lines, selectedShipping=standard, source="acmetax"))
+    for kind in ("cart_estimate", "checkout_final"):
+        assert made(calculate(shop, cart_id, kind=kind, **wanted))["totals"] == handed
+        assert shop.read_cart(cart_id)["taxTotal"] == 40
+
+
+def test_tax_that_was_calculated_is_all_there_is_when_only_shipping_is_handed_in(shop):
+    publish(shop, {**CONFIG, "shipping": {"mode": "byo"}})
+    cart_id = cart_of(shop, taxAmount=999)
+    ohio = {**HOME, "stateProvince": "OH", "postalCode": "43085", "city": "Columbus"}
+    assert made(calculate(shop, cart_id, persist=True, shippingAddress=ohio))["totals"]["taxTotal"] == 0
+    assert shop.read_cart(cart_id)["taxTotal"] == 0
+    made(hand_in(shop, cartId=cart_id, totals=totals(2500, 0, 500, 0), selectedShipping=GROUND, source="acmetax"))
+    assert shop.read_cart(cart_id)["taxTotal"] == 0
