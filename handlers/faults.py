@@ -2,7 +2,7 @@
 
 import difflib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, Final
 
 import jsonschema_rs
@@ -22,6 +22,7 @@ _SECRET_NAME: Final = re.compile(
     r"token|secret|key|passw|pan\b|card|cvc|cvv|auth|signature|number|iban|session", re.IGNORECASE
 )
 _SECRET_VALUE: Final = re.compile(r"(?:sk|pk|tok|cs|whsec|eyJ)[_A-Za-z0-9]|.*[0-9]{12}", re.DOTALL)
+_ADVICE: Final = frozenset(ADVICE.values())
 _TYPES: Final[Mapping[str, str]] = {
     "string": "a string", "integer": "an integer", "number": "a number", "boolean": "true or false",
     "object": "an object", "array": "an array", "null": "null",
@@ -35,7 +36,13 @@ def faults_in(validator: Validator, instance: Any, *, below: tuple[object, ...] 
         found.extend(_faults_of(error, validator.document, below))
         if len(found) >= MOST_FAULTS:
             break
-    return found[:MOST_FAULTS]
+    return _telling(found)[:MOST_FAULTS]
+
+
+def _telling(faults: Sequence[Fault]) -> list[Fault]:
+    """Return faults without those of a value of which another one says in whole what it must be."""
+    whole = {fault.pointer: fault for fault in reversed(faults) if fault.message in _ADVICE}
+    return [fault for fault in faults if whole.get(fault.pointer, fault) is fault]
 
 
 def suggest(name: str, known: Iterable[str]) -> str | None:
@@ -76,7 +83,8 @@ def _faults_of(error: jsonschema_rs.ValidationError, document: Any, below: tuple
         return [Fault(pointer_to((*place, name)), "required", "is missing")]
     if word in {"anyOf", "oneOf"} and facts.get("context"):
         return _nearest_branch(error, facts["context"], document, below)
-    message = _message(word, facts, error.instance)[:_LONGEST_MESSAGE]
+    known = ADVICE.get(_node(error, document).get("format")) if word == "pattern" else None
+    message = (known or _message(word, facts, error.instance))[:_LONGEST_MESSAGE]
     value = echo(place, error.instance)
     meant = suggest(value, _texts(facts["options"])) if word == "enum" and isinstance(value, str) else None
     return [Fault(pointer_to(place), _snake(word), message, value, meant)]
@@ -92,10 +100,15 @@ def _unknown_keys(names: list[str], place: tuple[object, ...], known: list[str])
 
 
 def _known_keys(error: jsonschema_rs.ValidationError, document: Any) -> list[str]:
+    return list(_node(error, document).get("properties", ()))
+
+
+def _node(error: jsonschema_rs.ValidationError, document: Any) -> Any:
+    """Return the schema that an instance does not fit."""
     node = document
     for step in error.schema_path[:-1]:
         node = node[step]
-    return list(node.get("properties", ()))
+    return node
 
 
 def _nearest_branch(

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from handlers.faults import echo, suggest
+from handlers.faults import echo, faults_in, suggest
 from handlers.formats import is_date, is_date_time, is_email, is_uri
 from handlers.logs import described, redacted
 from handlers.pace import AWAY, Pace
@@ -195,6 +195,25 @@ def test_a_pattern_knows_no_line_ends():
     currency = Compiler({}).compile({"type": "string", "pattern": "^[A-Z]{3}$"}, "request")
     assert currency.fits("USD")
     assert not currency.fits("USD\n")
+
+
+@pytest.mark.parametrize("email", ["nope", "a@b", "a b@c.de", "\u00fc@x.de", "x" * 300])
+def test_a_value_that_is_told_what_it_must_be_is_told_it_once(email):
+    schema = {
+        "type": "string",
+        "format": "email",
+        "minLength": 5,
+        "maxLength": 254,
+        "pattern": "^[a-z]+@[a-z]+[.][a-z]+$",
+    }
+    validator = Compiler({}).compile({"type": "object", "properties": {"a": schema, "b": schema}}, "request")
+    found = [(fault.pointer, fault.message) for fault in faults_in(validator, {"a": email, "b": email})]
+    assert sorted(found) == [("/a", "must be an e-mail address"), ("/b", "must be an e-mail address")]
+
+
+def test_a_value_without_a_word_for_what_it_must_be_is_told_all_its_faults():
+    validator = Compiler({}).compile({"type": "string", "minLength": 5, "pattern": "^[a-z]+$"}, "request")
+    assert {fault.code for fault in faults_in(validator, "N")} == {"min_length", "pattern"}
 
 
 def test_what_was_slow_on_the_loop_goes_to_the_threads_for_a_while():
