@@ -31,6 +31,7 @@ ROOMY = 512 * 1024 * 1024
 START_SECONDS = 30
 _PR_SET_PDEATHSIG = 1
 _dice = random.SystemRandom()
+_given: set[int] = set()
 # Nothing here outlives a test run, so nothing needs to reach a disk.
 _HASTE = ("fsync=off", "synchronous_commit=off", "full_page_writes=off", "max_connections=300")
 
@@ -127,16 +128,28 @@ def _conninfo(url: URL) -> str:
 
 
 def free_port() -> int:
-    """Return a port that nobody listens on, from below those that the system gives to whoever calls out."""
+    """Return a port that nobody listens on, from below those that the system gives to whoever calls out.
+
+    Each is given once: a server takes seconds until it listens, and another on its port would answer in its place.
+    """
     while True:
-        port = _dice.randrange(10_000, 32_000)
+        port = _dice.choice(own_ports())
+        if port in _given:
+            continue
         with socket.socket() as probe:
             probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
                 probe.bind(("127.0.0.1", port))
             except OSError:
                 continue
+        _given.add(port)
         return port
+
+
+def own_ports() -> range:
+    """Return the ports of this process alone: test processes that run side by side share none."""
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    return range(10_000 + worker, 32_000, int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")))
 
 
 def sweep() -> None:

@@ -49,3 +49,15 @@ def test_a_server_that_is_there_already_is_used(monkeypatch, start, name):
 def test_each_database_is_its_own(postgres_databases):
     with postgres_databases.fresh() as one, postgres_databases.fresh() as two:
         assert parse(one).database != parse(two).database
+
+
+def test_test_processes_side_by_side_share_no_port_and_none_gives_one_twice(monkeypatch):
+    monkeypatch.setenv("PYTEST_XDIST_WORKER_COUNT", "3")
+    shares = []
+    for worker in ("gw0", "gw1", "gw2"):
+        monkeypatch.setenv("PYTEST_XDIST_WORKER", worker)
+        shares.append(set(servers.own_ports()))
+    assert sum(map(len, shares)) == len(set.union(*shares))
+    given = [servers.free_port() for _ in range(200)]
+    assert len(set(given)) == 200
+    assert shares[2].issuperset(given)
