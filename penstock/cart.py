@@ -111,10 +111,10 @@ class Cart(Recorded):
 
         Shipping is the method that was selected; a line's taxes are the tax lines that name it, else its own amount.
         """
-        return charges_of([] if self.has_taxes else self.items, self.tax_lines, self.shipping)
+        return charges_of([] if self._has_taxes else self.items, self.tax_lines, self.shipping)
 
     @property
-    def has_taxes(self) -> bool:
+    def _has_taxes(self) -> bool:
         """Whether the tax lines say all there is about tax, so that no line's own amount counts."""
         return self.calculated is not None and self.calculated.has_taxes
 
@@ -228,6 +228,8 @@ class Cart(Recorded):
     ) -> None:
         """Take over what was calculated. Raises `CartNotOpen`, or `ValidationError` where a total would not fit."""
         self._open(now)
+        # An axis that was not touched stays as it was: tax lines that said all there is still do.
+        calculated = replace(calculated, has_taxes=calculated.has_taxes or self._has_taxes)
         changed = ["calculation"] + ["selectedShipping"] * (shipping != self.shipping)
         changed += ["taxLines"] * (tax_lines != self.tax_lines)
         self.shipping, self.tax_lines, self.calculated = shipping, tax_lines, calculated

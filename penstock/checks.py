@@ -17,9 +17,8 @@ from penstock.errors import Fault, TrialExpired, ValidationError, WorkspaceNotEn
 MAX_METADATA_BYTES: Final = 10_240
 RESERVED_PREFIX: Final = "throttle_"
 _METADATA_KEY: Final = re.compile(r"[A-Za-z0-9_.-]{1,40}")
-DEFAULT_PORTS: Final[Mapping[str, str]] = {"https": ":443", "http": ":80"}
+DEFAULT_PORTS: Final[Mapping[str, int]] = {"https": 443, "http": 80}
 """What browsers leave out of an origin."""
-_HTTPS_PORT: Final = 443
 _LOOPBACK: Final = frozenset({"localhost", "127.0.0.1"})
 
 
@@ -84,8 +83,8 @@ def check_return(url: str, pointer: str, caller: Caller, origins: Sequence[str])
     loopback = parts.scheme == "http" and parts.hostname in _LOOPBACK
     if parts.scheme != "https" and (caller.is_production or not loopback):
         yield Fault(pointer, "https_required", "an https URL is needed (http on localhost outside production)")
-    named = f":{port}" if port else ""
-    origin = f"{parts.scheme}://{parts.hostname}" + named.removesuffix(DEFAULT_PORTS.get(parts.scheme, ""))
+    named = f":{port}" if port and port != DEFAULT_PORTS.get(parts.scheme) else ""
+    origin = f"{parts.scheme}://{parts.hostname}{named}"
     if caller.is_production and origins and origin not in origins:
         yield Fault(pointer, "origin_not_allowed", "the URL's origin is not among the allowed origins")
 
@@ -104,8 +103,8 @@ def check_receiver(url: str, caller: Caller, *, may_loop_back: bool) -> Iterator
         return
     if parts.scheme != "https":
         yield Fault("/url", "https_required", "an https URL is needed")
-    if parts.port not in (None, _HTTPS_PORT):
-        yield Fault("/url", "port_not_allowed", f"events are posted to port {_HTTPS_PORT}")
+    if parts.port not in (None, DEFAULT_PORTS["https"]):
+        yield Fault("/url", "port_not_allowed", f"events are posted to port {DEFAULT_PORTS['https']}")
     if _is_private(parts.hostname):
         yield Fault("/url", "address_not_public", "the address is not on the public net")
 

@@ -11,6 +11,7 @@ from penstock.calculation import (
     Shipped,
     Status,
     Taxed,
+    deciding_address,
     detail_prompt,
     is_taxed_by_table,
     once,
@@ -133,7 +134,7 @@ def _missing(basket: Basket, config: Config, shipped: Shipped, taxed: Taxed) -> 
     if config.tax.mode in CALCULATING:
         basis, _ = tax_place(basket, config, shipped.selected)
         if basis != "origin":
-            needed[basis] = basket.shipping_address if basis == "shipping" else basket.billing_address
+            needed[basis] = deciding_address(basket, config, basis)
     for name, address in needed.items():
         for fault in check_place(address, "", is_complete=True):
             yield detail_prompt(name, fault.field, code=fault.code)

@@ -164,7 +164,7 @@ def _keep(uow: UnitOfWork, cart: Cart, calculation: Calculation, wanted: Wanted,
         Calculated(
             snapshot_id=snapshot_id,
             is_final=calculation.status == "final",
-            has_taxes=config.tax.mode in CALCULATING or cart.has_taxes,
+            has_taxes=config.tax.mode in CALCULATING,
             watched=_watched(calculation),
         ),
         shipping=_selection(calculation) if config.shipping.mode in CALCULATING else cart.shipping,

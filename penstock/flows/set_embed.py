@@ -32,7 +32,8 @@ def set_embed(uow: UnitOfWork, caller: Caller, changes: Mapping[str, Any]) -> Em
 def _origin_faults(config: EmbedConfig, caller: Caller) -> Iterator[Fault]:
     for index, origin in enumerate(config.allowed_origins):
         yield from _address_faults(origin, f"/allowedOrigins/{index}", caller)
-        if origin.endswith(DEFAULT_PORTS[urlsplit(origin).scheme]):
+        named = _origin(origin)
+        if named is not None and named[2] == DEFAULT_PORTS[named[0]]:
             message = "no browser names the default port: leave it out"
             yield Fault(f"/allowedOrigins/{index}", "default_port", message)
     yield from _address_faults(config.logo_url, "/logoUrl", caller)

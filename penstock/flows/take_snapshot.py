@@ -163,7 +163,7 @@ def _mirror(uow: UnitOfWork, cart: Cart, handed: Handed, config: Config, snapsho
     require(_cart_faults(cart, handed, config))
     has_taxes = config.tax.mode == "byo"
     cart.take_calculation(
-        Calculated(snapshot_id=snapshot_id, is_final=False, has_taxes=has_taxes or cart.has_taxes),
+        Calculated(snapshot_id=snapshot_id, is_final=False, has_taxes=has_taxes),
         shipping=_selection(cart, handed) if config.shipping.mode == "byo" else cart.shipping,
         tax_lines=_tax_lines(cart, handed) if has_taxes else cart.tax_lines,
         now=uow.now,
